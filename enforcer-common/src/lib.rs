@@ -1,4 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Wire layouts and the decision function.
+//! What the kernel programs and userspace share: the wire layouts of the maps and the ring buffers, the layout of
+//! a compiled profile, and [`decide()`], the one place where a verdict is made.
+//!
+//! No I/O, no allocation, no dependencies. The same source is compiled into the eBPF object and into the agent, so
+//! that replay, `explain` and the tests cannot disagree with the kernel.
+
 #![no_std]
+
+pub mod action;
+pub mod address;
+pub mod anchor;
+pub mod decide;
+pub mod event;
+pub mod run;
+pub mod table;
+
+pub use action::{Kind, Reason, Verdict};
+pub use decide::{Decision, decide};

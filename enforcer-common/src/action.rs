@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The words for what a process attempts and what is said to it.
+
+/// Defines a field-less enum with stable wire numbers and names, and the way back from a number.
+macro_rules! wire_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $number:literal => $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vmeta])* $variant = $number,)+ }
+
+        impl $name {
+            /// Every value, in wire order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name used in recordings and on the terminal.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The value with this wire number, if there is one.
+            #[must_use]
+            pub const fn from_wire(number: u8) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+wire_enum! {
+    /// What is attempted. Each kind has its own rules in every stage of a profile.
+    Kind {
+        /// Executing a file: the program, a script, or a script's interpreter.
+        Exec = 0 => "exec",
+        /// Opening a file for reading.
+        Read = 1 => "read",
+        /// Opening a file for writing.
+        Write = 2 => "write",
+        /// Reaching an address: by connecting, or by sending without a connection.
+        Connect = 3 => "connect",
+    }
+}
+
+wire_enum! {
+    /// What the kernel answered.
+    Verdict {
+        /// The action went ahead.
+        Allow = 0 => "allow",
+        /// The action failed with EPERM.
+        Deny = 1 => "deny",
+        /// The action went ahead because the run is in audit mode.
+        WouldDeny = 2 => "would-deny",
+    }
+}
+
+wire_enum! {
+    /// Why a verdict is what it is.
+    Reason {
+        /// A rule of the profile names it; the decision carries the rule's number.
+        Rule = 0 => "rule",
+        /// No rule names it, so the stage's default for this kind applies.
+        Default = 1 => "default",
+        /// The kernel could not produce a path (or its text was not a path that can be judged).
+        Unresolved = 2 => "unresolved",
+        /// The path is longer than [`crate::table::TEXT_MAX`] bytes.
+        TooLong = 3 => "too-long",
+        /// Every scratch buffer was in use.
+        NoScratch = 4 => "no-scratch",
+        /// The address family or protocol is not one that a rule can name.
+        Family = 5 => "family",
+        /// The start-up probe: denied on purpose, to prove that denials happen.
+        Probe = 6 => "probe",
+        /// The run's own record is missing: enforcement is broken, so nothing is allowed.
+        NoRun = 7 => "no-run",
+    }
+}

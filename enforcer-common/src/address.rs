@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Addresses as text, so that one automaton walk decides about paths and addresses alike.
+//!
+//! `t4c0000201:01bb` is TCP to 192.0.2.1 port 443; `u620010db8…0001:0035` is UDP to 2001:db8::1 port 53. One
+//! letter for the protocol, one digit for the family, the address and the port in lower-case hexadecimal. A CIDR
+//! block is then a prefix, and a prefix that ends inside a hexadecimal digit is a choice of digits. IPv4-mapped
+//! IPv6 addresses are IPv4: the kernel routes them so, hence nothing else may be said of them.
+
+/// Longest text: protocol, family, 32 digits, colon, 4 digits, NUL.
+pub const TEXT_LEN: usize = 2 + 32 + 1 + 4 + 1;
+
+/// First letter of the text: what the socket speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Protocol {
+    /// A TCP stream.
+    Tcp = b't',
+    /// UDP datagrams.
+    Udp = b'u',
+    /// Anything else over IP: ICMP, MPTCP, SCTP, raw. No rule names it.
+    Other = b'x',
+}
+
+impl Protocol {
+    /// From a socket's IP protocol number (`sk_protocol`).
+    #[must_use]
+    pub const fn from_number(number: u16) -> Self {
+        match number {
+            6 => Self::Tcp,
+            17 => Self::Udp,
+            _ => Self::Other,
+        }
+    }
+
+    /// The letter in the text.
+    #[must_use]
+    pub const fn letter(self) -> u8 {
+        self as u8
+    }
+}
+
+/// One end of a conversation, in host byte order, IPv4-mapped addresses folded into IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct Endpoint {
+    /// The address, network order; an IPv4 address takes the last four bytes, behind the mapped prefix.
+    pub address: [u8; 16],
+    /// The port, host order.
+    pub port: u16,
+    /// [`Protocol::letter`].
+    pub protocol: u8,
+    /// 4 or 6.
+    pub family: u8,
+}
+
+/// `::ffff:0:0/96`, the IPv4-mapped prefix.
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+impl Endpoint {
+    /// An IPv4 endpoint.
+    #[must_use]
+    #[inline(always)]
+    pub const fn v4(octets: [u8; 4], port: u16, protocol: Protocol) -> Self {
+        let [a, b, c, d] = octets;
+        let address = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d];
+        Self { address, port, protocol: protocol as u8, family: 4 }
+    }
+
+    /// An IPv6 endpoint, or the IPv4 endpoint that it is a spelling of.
+    #[must_use]
+    #[inline(always)]
+    pub fn v6(octets: [u8; 16], port: u16, protocol: Protocol) -> Self {
+        let mut family = 4;
+        let mut i = 0;
+        while i < MAPPED.len() {
+            if octets[i] != MAPPED[i] {
+                family = 6;
+            }
+            i += 1;
+        }
+        Self { address: octets, port, protocol: protocol as u8, family }
+    }
+
+    /// Writes the text and its NUL through `put(index, byte)`; returns the length without the NUL.
+    #[inline(always)]
+    pub fn write(&self, mut put: impl FnMut(usize, u8)) -> usize {
+        put(0, self.protocol);
+        put(1, b'0' + self.family);
+        let mut at = 2;
+        let mut i = if self.family == 4 { MAPPED.len() } else { 0 };
+        while i < 16 {
+            let byte = self.address[i & 15];
+            put(at, digit(byte >> 4));
+            put(at + 1, digit(byte & 15));
+            at += 2;
+            i += 1;
+        }
+        put(at, b':');
+        let [high, low] = self.port.to_be_bytes();
+        put(at + 1, digit(high >> 4));
+        put(at + 2, digit(high & 15));
+        put(at + 3, digit(low >> 4));
+        put(at + 4, digit(low & 15));
+        put(at + 5, 0);
+        at + 5
+    }
+}
+
+/// One lower-case hexadecimal digit.
+#[inline(always)]
+const fn digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+}
+
+/// Key of the grants map: an address that this run may reach because a host rule's name led to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct GrantKey {
+    /// The run.
+    pub run: u32,
+    /// Where it may go.
+    pub endpoint: Endpoint,
+}
+
+/// Value of the grants map: for each stage the rule that grants the address, or 0.
+pub type Grant = [u16; crate::table::STAGES];
+
+const _: () = assert!(size_of::<Endpoint>() == 20 && size_of::<GrantKey>() == 24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(endpoint: Endpoint) -> ([u8; TEXT_LEN], usize) {
+        let mut buffer = [0xaa; TEXT_LEN];
+        let len = endpoint.write(|i, b| buffer[i] = b);
+        (buffer, len)
+    }
+
+    #[test]
+    fn texts_are_as_documented() {
+        let (buffer, len) = text(Endpoint::v4([192, 0, 2, 1], 443, Protocol::Tcp));
+        assert_eq!(&buffer[..=len], b"t4c0000201:01bb\0");
+        let mut octets = [0; 16];
+        octets[..4].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
+        octets[15] = 1;
+        let (buffer, len) = text(Endpoint::v6(octets, 53, Protocol::Udp));
+        assert_eq!(&buffer[..=len], b"u620010db8000000000000000000000001:0035\0");
+    }
+
+    #[test]
+    fn a_mapped_address_is_the_ipv4_address() {
+        let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1];
+        assert_eq!(
+            Endpoint::v6(mapped, 443, Protocol::Tcp),
+            Endpoint::v4([192, 0, 2, 1], 443, Protocol::Tcp)
+        );
+    }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The layout of a compiled profile, and the walk over it.
+//!
+//! A compiled profile is an array of 16-bit words: a header, the byte classes, a start state for every stage and
+//! kind, the outcomes, and the transitions of one deterministic automaton that all stages share. A walk reads one
+//! byte at a time; a byte's class selects the column, the state the row. States from [`ABSORBING`] up end the walk
+//! and name the outcome. The NUL that ends a text is a byte like any other, and every transition on it is
+//! absorbing, so the walk needs one test a byte and no length.
+
+use crate::action::Kind;
+
+/// First word of a compiled profile ("eb").
+pub const MAGIC: u16 = 0x6562;
+/// Version of this layout.
+pub const VERSION: u16 = 1;
+/// Words in the map value that holds a compiled profile: 2 MiB. A power of two, so that the kernel can mask.
+pub const TABLE_WORDS: usize = 1 << 20;
+/// Stages that a profile may have.
+pub const STAGES: usize = 16;
+/// Room for kinds in each stage.
+pub const KINDS: usize = 8;
+/// States from here up end the walk; the rest of the number is the outcome.
+pub const ABSORBING: u16 = 0xE000;
+/// Outcomes that a profile may have.
+pub const OUTCOMES: usize = (u16::MAX - ABSORBING) as usize + 1;
+/// Bytes of the longest text that can be judged, and its NUL (`PATH_MAX`).
+pub const TEXT_SIZE: usize = 4096;
+/// Bytes of the longest text that can be judged.
+pub const TEXT_MAX: usize = TEXT_SIZE - 1;
+/// Bytes that one step of [`Space::drive`] walks.
+pub const CHUNK: usize = 64;
+
+/// Word indices of the header.
+pub mod word {
+    use super::{KINDS, STAGES};
+    /// [`super::MAGIC`].
+    pub const MAGIC: u32 = 0;
+    /// [`super::VERSION`].
+    pub const VERSION: u32 = 1;
+    /// Columns of a row: the number of byte classes.
+    pub const STRIDE: u32 = 2;
+    /// Stages in use.
+    pub const STAGES_USED: u32 = 3;
+    /// First word of the transitions, low and high half.
+    pub const ROWS: u32 = 4;
+    /// Outcomes in use.
+    pub const OUTCOMES_USED: u32 = 6;
+    /// The class of each byte.
+    pub const CLASSES: u32 = 16;
+    /// Start state by `stage * KINDS + kind`.
+    pub const STARTS: u32 = CLASSES + 256;
+    /// 1 where the stage's default for the kind is to allow.
+    pub const DEFAULTS: u32 = STARTS + (STAGES * KINDS) as u32;
+    /// Outcomes, [`super::Outcome::WORDS`] each.
+    pub const OUTCOMES: u32 = DEFAULTS + (STAGES * KINDS) as u32;
+}
+
+/// The outcome's stage when an exec does not change it.
+pub const STAY: u16 = u16::MAX;
+
+/// What the automaton says of one spelling of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Outcome {
+    /// [`Outcome::DENY`], [`Outcome::EXCEPT`] and [`Outcome::ALLOW`].
+    pub flags: u16,
+    /// The first deny rule that matches, or 0.
+    pub deny_rule: u16,
+    /// The first allow or except rule that matches, or 0.
+    pub allow_rule: u16,
+    /// The stage that the allow rule leads to, or [`STAY`].
+    pub stage: u16,
+}
+
+impl Outcome {
+    /// Words of an outcome.
+    pub const WORDS: u32 = 4;
+    /// A deny rule matches.
+    pub const DENY: u16 = 1;
+    /// An `except` matches: deny rules do not apply.
+    pub const EXCEPT: u16 = 2;
+    /// An allow rule matches.
+    pub const ALLOW: u16 = 4;
+    /// No rule matches. Always outcome 0.
+    pub const NONE: Self = Self { flags: 0, deny_rule: 0, allow_rule: 0, stage: STAY };
+}
+
+/// A compiled profile together with the text that is judged. In the kernel both are map values; elsewhere, slices.
+pub trait Space: Copy {
+    /// Word `index` of the compiled profile; 0 beyond its end.
+    fn word(&self, index: u32) -> u16;
+    /// Byte `index` of the text; anything beyond its end.
+    fn byte(&self, index: u32) -> u8;
+    /// Calls [`Cursor::chunk`] until it returns true, at most `TEXT_SIZE / CHUNK` times.
+    fn drive(cursor: &mut Cursor<Self>);
+
+    /// Outcome `index`.
+    #[inline(always)]
+    fn outcome(&self, index: u16) -> Outcome {
+        let at = word::OUTCOMES + u32::from(index) * Outcome::WORDS;
+        Outcome {
+            flags: self.word(at),
+            deny_rule: self.word(at + 1),
+            allow_rule: self.word(at + 2),
+            stage: self.word(at + 3),
+        }
+    }
+
+    /// The start state of a stage and kind.
+    #[inline(always)]
+    fn start(&self, stage: u8, kind: Kind) -> u16 {
+        self.word(word::STARTS + slot(stage, kind))
+    }
+
+    /// Whether the stage allows what no rule of this kind names.
+    #[inline(always)]
+    fn default_allows(&self, stage: u8, kind: Kind) -> bool {
+        self.word(word::DEFAULTS + slot(stage, kind)) == 1
+    }
+}
+
+/// Index of a stage and kind in the start and default tables.
+#[inline(always)]
+#[must_use]
+pub const fn slot(stage: u8, kind: Kind) -> u32 {
+    (stage as u32 & (STAGES as u32 - 1)) * KINDS as u32 + kind as u32
+}
+
+/// A walk in progress.
+pub struct Cursor<S> {
+    space: S,
+    rows: u32,
+    stride: u32,
+    at: u32,
+    state: u32,
+}
+
+impl<S: Space> Cursor<S> {
+    /// A walk over the space's text from byte `at`, in `state`.
+    #[inline(always)]
+    pub fn new(space: S, state: u16, at: u32) -> Self {
+        let rows = u32::from(space.word(word::ROWS)) | u32::from(space.word(word::ROWS + 1)) << 16;
+        let stride = u32::from(space.word(word::STRIDE));
+        Self { space, rows, stride, at, state: u32::from(state) }
+    }
+
+    /// The state after `byte`.
+    #[inline(always)]
+    fn next(&self, state: u32, byte: u8) -> u32 {
+        let class = u32::from(self.space.word(word::CLASSES + u32::from(byte)));
+        u32::from(self.space.word(self.rows + state * self.stride + class))
+    }
+
+    /// Takes one byte that is not in the text: an anchor's symbol.
+    #[inline(always)]
+    pub fn take(&mut self, byte: u8) {
+        if self.state < u32::from(ABSORBING) {
+            self.state = self.next(self.state, byte);
+        }
+    }
+
+    /// Walks up to [`CHUNK`] bytes; true when an absorbing state was reached.
+    #[inline(always)]
+    pub fn chunk(&mut self) -> bool {
+        let mut state = self.state;
+        let mut at = self.at;
+        let end = at + CHUNK as u32;
+        while at != end && state < u32::from(ABSORBING) {
+            state = self.next(state, self.space.byte(at));
+            at += 1;
+        }
+        self.state = state;
+        self.at = at;
+        state >= u32::from(ABSORBING)
+    }
+
+    /// Walks to the end; `None` if the text has no end within [`TEXT_SIZE`] bytes.
+    #[inline(always)]
+    pub fn finish(mut self) -> Option<Outcome> {
+        S::drive(&mut self);
+        let absorbing = u32::from(ABSORBING);
+        (self.state >= absorbing).then(|| self.space.outcome((self.state - absorbing) as u16))
+    }
+}
+
+/// A [`Space`] over slices, for userspace.
+#[derive(Clone, Copy, Debug)]
+pub struct Slices<'a> {
+    /// The compiled profile.
+    pub table: &'a [u16],
+    /// The text, with or without its NUL.
+    pub text: &'a [u8],
+}
+
+impl Space for Slices<'_> {
+    fn word(&self, index: u32) -> u16 {
+        self.table.get(index as usize).copied().unwrap_or(0)
+    }
+
+    fn byte(&self, index: u32) -> u8 {
+        self.text.get(index as usize).copied().unwrap_or(0)
+    }
+
+    fn drive(cursor: &mut Cursor<Self>) {
+        for _ in 0..TEXT_SIZE / CHUNK {
+            if cursor.chunk() {
+                break;
+            }
+        }
+    }
+}
