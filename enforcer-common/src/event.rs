@@ -2,8 +2,6 @@
 
 //! What the kernel programs tell the agent.
 
-use crate::table::TEXT_SIZE;
-
 /// A verdict, followed in the ring buffer by `text_len` bytes of the text that was judged.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -32,15 +30,6 @@ pub struct Event {
     pub stage: u8,
     /// Always 0.
     pub reserved: u32,
-}
-
-/// An [`Event`] and room for its text, as the kernel builds it.
-#[repr(C)]
-pub struct EventBuffer {
-    /// The event.
-    pub event: Event,
-    /// The text that is judged.
-    pub text: [u8; TEXT_SIZE],
 }
 
 /// A part of what an exec loaded, followed in the ring buffer by `len` bytes. The program's path comes first, then
@@ -76,7 +65,9 @@ impl ImagePart {
     /// The offset that says: this is the path.
     pub const PATH: u32 = u32::MAX;
     /// Bytes of strings in one part.
-    pub const BYTES: usize = TEXT_SIZE;
+    pub const BYTES: usize = 2048;
     /// Parts that an exec may send; what is longer is cut, and `total` tells.
-    pub const PARTS: usize = 32;
+    pub const PARTS: usize = 64;
 }
+
+const _: () = assert!(size_of::<Event>() == 40 && size_of::<ImagePart>() == 56);

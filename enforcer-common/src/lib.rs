@@ -13,8 +13,11 @@ pub mod address;
 pub mod anchor;
 pub mod decide;
 pub mod event;
+pub mod offsets;
 pub mod run;
 pub mod table;
+#[cfg(feature = "user")]
+mod user;
 
 pub use action::{Kind, Reason, Verdict};
 pub use decide::{Decision, decide};

@@ -78,3 +78,6 @@ pub struct Enrolment {
     /// The flags.
     pub flags: u64,
 }
+
+const _: () = assert!(size_of::<Label>() == 16 && size_of::<Run>() == 8 + size_of::<Anchors>());
+const _: () = assert!(size_of::<Counters>() == 8 * (5 + crate::table::KINDS));

@@ -1,5 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
-//! The kernel programs.
+//! The kernel programs: each hook fetches its facts from kernel objects, asks
+//! [`enforcer_common::decide()`], answers, and only then tells the agent.
+//!
+//! The programs are not sleepable LSM programs, so each runs to its end on one CPU, though another task may preempt
+//! it there. Nothing that decides hangs on a tracing program: those are skipped under preemption.
 
-fn main() {}
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+
+mod atomic;
+mod enrol;
+mod exec;
+mod file;
+mod lineage;
+mod maps;
+mod net;
+mod offsets;
+mod scratch;
+mod space;
+mod subject;
+
+/// The kernel accepts LSM programs under a GPL-compatible licence only.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+pub static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}

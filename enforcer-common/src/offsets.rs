@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Where the running kernel keeps the fields that the programs read.
+//!
+//! The agent finds them in the kernel's BTF and writes them into the object's read-only data before it is loaded,
+//! so that the verifier sees constants. There are no defaults: a field that cannot be found stops the start.
+
+/// Declares the struct together with the list of fields that the agent must find.
+macro_rules! offsets {
+    ($($(#[$meta:meta])* $field:ident: $of:literal, $member:literal, $size:literal;)+) => {
+        /// Byte offsets of kernel struct members.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[repr(C)]
+        pub struct Offsets { $($(#[$meta])* pub $field: u64,)+ }
+
+        impl Offsets {
+            /// The struct, the member and the member's size in bytes, in the order of the fields.
+            pub const FIELDS: &'static [(&'static str, &'static str, u32)] = &[$(($of, $member, $size),)+];
+
+            /// The offsets from values in the order of [`Self::FIELDS`].
+            #[must_use]
+            pub const fn from_values(values: &[u64; Self::FIELDS.len()]) -> Self {
+                let [$($field),+] = *values;
+                Self { $($field),+ }
+            }
+
+            /// The values in the order of [`Self::FIELDS`].
+            #[must_use]
+            pub const fn values(&self) -> [u64; Self::FIELDS.len()] {
+                [$(self.$field),+]
+            }
+        }
+    };
+}
+
+offsets! {
+    /// The program or script being executed.
+    bprm_file: "linux_binprm", "file", 8;
+    /// The lowest address of the new program's strings: its arguments begin here.
+    bprm_p: "linux_binprm", "p", 8;
+    /// The end of the new program's arguments and environment.
+    bprm_exec: "linux_binprm", "exec", 8;
+    /// How many arguments there are.
+    bprm_argc: "linux_binprm", "argc", 4;
+    /// The file's path, as it was opened.
+    file_path: "file", "f_path", 16;
+    /// How the file was opened: for reading, writing, or both.
+    file_mode: "file", "f_mode", 4;
+    /// The open flags, with the kernel's own mark of an open for exec.
+    file_flags: "file", "f_flags", 4;
+    /// The protocol half of a socket.
+    socket_sk: "socket", "sk", 8;
+    /// The socket's address family.
+    sock_family: "sock_common", "skc_family", 2;
+    /// The socket's IP protocol.
+    sock_protocol: "sock", "sk_protocol", 2;
+    /// Where a message is to be sent, or null.
+    msg_name: "msghdr", "msg_name", 8;
+}

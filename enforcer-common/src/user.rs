@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Marks for the map types: userspace may write them as bytes.
+
+use crate::{
+    address::GrantKey,
+    offsets::Offsets,
+    run::{Counters, Label, Run},
+};
+
+// SAFETY: `repr(C)`, integers only, no implicit padding (the sizes are asserted where the types are defined).
+unsafe impl aya::Pod for GrantKey {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Offsets {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Counters {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Label {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Run {}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+//! Atomic instructions that `core::sync::atomic` does not offer for BPF.
+
+use core::arch::asm;
+
+/// Adds to a counter that other CPUs may change at the same time.
+///
+/// # Safety
+///
+/// `counter` must point into a map value.
+#[inline(always)]
+pub(crate) unsafe fn add(counter: *mut u64, value: u64) {
+    // SAFETY: one aligned 8-byte addition in place; the caller vouches for the pointer.
+    unsafe { asm!("lock *(u64 *)({p} + 0) += {v}", p = in(reg) counter, v = in(reg) value) }
+}
+
+/// Puts `value` into `cell` and returns what was there.
+///
+/// # Safety
+///
+/// `cell` must point into a map value.
+#[inline(always)]
+pub(crate) unsafe fn exchange(cell: *mut u64, value: u64) -> u64 {
+    let mut value = value;
+    // SAFETY: one aligned 8-byte exchange; the caller vouches for the pointer.
+    unsafe { asm!("{v} = xchg_64({p} + 0, {v})", p = in(reg) cell, v = inout(reg) value) }
+    value
+}

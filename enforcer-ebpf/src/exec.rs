@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+//! Programs: what is executed, and what the agent is told of it.
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{
+            bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_probe_read_user, bpf_ringbuf_output,
+        },
+    },
+    macros::lsm,
+    programs::LsmContext,
+};
+use core::{ffi::c_void, ptr::addr_of_mut};
+use enforcer_common::{
+    Kind,
+    event::ImagePart,
+    run::{Label, NO_STAGE},
+    table::{STAY, TEXT_SIZE},
+};
+
+use crate::{
+    atomic,
+    file::path_of,
+    maps::IMAGES,
+    offsets::{field, offset},
+    subject::{GO_ON, Subject, Text, label, undecided},
+};
+
+/// Called once for each exec, before the first check: forgets the stage that an earlier, failed exec would have led to.
+#[lsm(hook = "bprm_creds_for_exec")]
+pub fn bprm_creds_for_exec(_ctx: LsmContext) -> i32 {
+    if let Some(label) = label() {
+        label.pending = NO_STAGE;
+    }
+    GO_ON
+}
+
+/// Decides about the file to execute. Called again with the interpreter of a script, which must be allowed as well.
+#[lsm(hook = "bprm_check_security")]
+pub fn bprm_check_security(ctx: LsmContext) -> i32 {
+    let bprm: *const c_void = ctx.arg(0);
+    let Some(label) = label() else {
+        return GO_ON;
+    };
+    if label.flags & Label::ENTRY != 0 {
+        return GO_ON; // The command that the operator named.
+    }
+    let run = label.run;
+    // SAFETY: `bprm` is a trusted pointer, and so is the file that it holds.
+    let file: *const c_void = unsafe { field(bprm, offset!(bprm_file)) };
+    let Ok(mut subject) = Subject::new(label) else {
+        return undecided(run, Kind::Exec);
+    };
+    let text = path_of(&mut subject, file);
+    let decision = subject.decide(Kind::Exec, &text, || 0);
+    if decision.allows() && decision.stage != STAY {
+        subject.label.pending = decision.stage as u8;
+    }
+    subject.conclude(Kind::Exec, &text, decision)
+}
+
+/// The exec can no longer fail: the task enters its new stage, and the agent is told what it runs.
+#[lsm(hook = "bprm_committed_creds")]
+pub fn bprm_committed_creds(ctx: LsmContext) -> i32 {
+    let bprm: *const c_void = ctx.arg(0);
+    let Some(label) = label() else {
+        return GO_ON;
+    };
+    let parent = label.image;
+    // SAFETY: no preconditions.
+    let (time, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id()) };
+    label.image = time << 8 | u64::from(cpu & 0xff);
+    label.flags &= !Label::ENTRY;
+    if label.pending != NO_STAGE {
+        label.stage = label.pending;
+        label.pending = NO_STAGE;
+    }
+    if let Ok(mut subject) = Subject::new(label) {
+        tell(&mut subject, bprm, time, parent);
+    }
+    GO_ON
+}
+
+/// Sends the path, the arguments and the environment of the new image. They name things in reports and grant nothing:
+/// the caller of exec chose them.
+#[inline(always)]
+fn tell(subject: &mut Subject, bprm: *const c_void, time: u64, parent: u64) {
+    // SAFETY: `bprm` is a trusted pointer.
+    let (file, start, end, argc): (*const c_void, u64, u64, u32) = unsafe {
+        (
+            field(bprm, offset!(bprm_file)),
+            field(bprm, offset!(bprm_p)),
+            field(bprm, offset!(bprm_exec)),
+            field(bprm, offset!(bprm_argc)),
+        )
+    };
+    let path_len = match path_of(subject, file) {
+        Text::Path(len) => len,
+        _ => 0,
+    };
+    let mut part = ImagePart {
+        time,
+        image: subject.label.image,
+        parent,
+        run: subject.label.run,
+        tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
+        argc,
+        offset: ImagePart::PATH,
+        len: path_len as u32,
+        total: end.wrapping_sub(start) as u32,
+        stage: subject.label.stage,
+        reserved: [0; 7],
+    };
+    send(subject, part);
+    let mut index = 0;
+    while index < ImagePart::PARTS as u32 {
+        part.offset = index * ImagePart::BYTES as u32;
+        if part.offset >= part.total {
+            return;
+        }
+        let left = part.total - part.offset;
+        part.len = if left > ImagePart::BYTES as u32 { ImagePart::BYTES as u32 } else { left };
+        let text = subject.scratch().text();
+        let from = start + u64::from(part.offset);
+        // SAFETY: at most BYTES bytes into a buffer of TEXT_SIZE.
+        let failed = unsafe { bpf_probe_read_user(text.cast(), bound(part.len), from as *const c_void) };
+        if failed != 0 {
+            return;
+        }
+        send(subject, part);
+        index += 1;
+    }
+}
+
+/// A length that the verifiers of all kernels believe to be within the text.
+#[inline(always)]
+fn bound(len: u32) -> u32 {
+    // SAFETY: reads a local; volatile, so that the compiler cannot drop the mask as superfluous.
+    unsafe { core::ptr::read_volatile(&raw const len) & (TEXT_SIZE as u32 - 1) }
+}
+
+/// Writes one record; a full ring is counted.
+#[inline(always)]
+fn send(subject: &mut Subject, part: ImagePart) {
+    let counters = subject.counters();
+    let at = subject.scratch().head(part);
+    let size = size_of::<ImagePart>() as u64 + u64::from(bound(part.len));
+    // SAFETY: header and text lie next to each other in the slot; the length is below the text's size.
+    let sent = unsafe { bpf_ringbuf_output((&raw const IMAGES).cast_mut().cast(), at.cast(), size, 0) };
+    if sent != 0 {
+        // SAFETY: a map value.
+        unsafe { atomic::add(addr_of_mut!((*counters).lost_images), 1) };
+    }
+}

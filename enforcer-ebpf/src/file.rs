@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+//! Files: what is opened, for reading and for writing.
+
+use aya_ebpf::{helpers::generated::bpf_d_path, macros::lsm, programs::LsmContext};
+use core::ffi::c_void;
+use enforcer_common::{Kind, Reason, table::TEXT_SIZE};
+
+use crate::{
+    offsets::{field, offset},
+    subject::{GO_ON, Subject, Text, label, undecided},
+};
+
+/// `FMODE_READ`, `include/linux/fs.h`.
+const MODE_READ: u32 = 1;
+/// `FMODE_WRITE`, the same place.
+const MODE_WRITE: u32 = 2;
+/// `__FMODE_EXEC`, the same place: the kernel's own opens for exec. User flags never carry it.
+const FLAG_EXEC: u32 = 0x20;
+
+/// The path of an open file, left in the scratch buffer.
+#[inline(always)]
+pub(crate) fn path_of(subject: &mut Subject, file: *const c_void) -> Text {
+    let text = subject.scratch().text();
+    // SAFETY: `file` is a trusted pointer, the offset is that of its `struct path`, the buffer has TEXT_SIZE bytes.
+    let len = unsafe {
+        let path = file.cast::<u8>().add(offset!(file_path)).cast_mut().cast();
+        bpf_d_path(path, text.cast(), TEXT_SIZE as u32)
+    };
+    // -ENAMETOOLONG: the buffer is as long as the longest path that can be opened by name, but a path can be longer.
+    match len {
+        1..=4096 => Text::Path((len - 1) as usize),
+        -36 => Text::None(Reason::TooLong),
+        _ => Text::None(Reason::Unresolved),
+    }
+}
+
+/// Reading and writing are decided here, from the path that was really opened, before any byte moves.
+#[lsm(hook = "file_open")]
+pub fn file_open(ctx: LsmContext) -> i32 {
+    let file: *const c_void = ctx.arg(0);
+    let Some(label) = label() else {
+        return GO_ON;
+    };
+    // SAFETY: `file` is a trusted pointer.
+    let (mode, flags): (u32, u32) = unsafe { (field(file, offset!(file_mode)), field(file, offset!(file_flags))) };
+    if flags & FLAG_EXEC != 0 {
+        return GO_ON; // Decided in `bprm_check_security`.
+    }
+    let run = label.run;
+    let Ok(mut subject) = Subject::new(label) else {
+        return undecided(run, Kind::Read);
+    };
+    let text = path_of(&mut subject, file);
+    if mode & MODE_WRITE != 0 {
+        let decision = subject.decide(Kind::Write, &text, || 0);
+        if subject.conclude(Kind::Write, &text, decision) != GO_ON {
+            return crate::subject::EPERM;
+        }
+    }
+    if mode & MODE_READ != 0 {
+        let decision = subject.decide(Kind::Read, &text, || 0);
+        return subject.conclude(Kind::Read, &text, decision);
+    }
+    GO_ON
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+//! Lineage: a child is labelled before it exists for anyone else, and unlabelled when nothing is left of it.
+
+use aya_ebpf::{bindings::BPF_ANY, macros::lsm, programs::LsmContext};
+use core::ptr::addr_of_mut;
+
+use crate::{
+    atomic,
+    maps::{COUNTERS, LABELS},
+    subject::{GO_ON, label},
+};
+
+/// `-ENOMEM`.
+const ENOMEM: i32 = -12;
+
+/// Every new task, threads and io_uring workers too, takes over the label of the task that makes it.
+/// A child that cannot be labelled is not made.
+#[lsm(hook = "task_alloc")]
+pub fn task_alloc(ctx: LsmContext) -> i32 {
+    let child: u64 = ctx.arg::<*const core::ffi::c_void>(0) as u64;
+    let Some(label) = label() else {
+        return GO_ON;
+    };
+    let Some(counters) = COUNTERS.get_ptr_mut(label.run) else {
+        return ENOMEM;
+    };
+    let label = *label;
+    if LABELS.insert(&child, &label, u64::from(BPF_ANY)).is_err() {
+        // SAFETY: a map value.
+        unsafe { atomic::add(addr_of_mut!((*counters).refused_forks), 1) };
+        return ENOMEM;
+    }
+    // SAFETY: a map value.
+    unsafe { atomic::add(addr_of_mut!((*counters).tasks), 1) };
+    GO_ON
+}
+
+/// Called once for every task, just before its memory is given back: also for one whose creation failed.
+#[lsm(hook = "task_free")]
+pub fn task_free(ctx: LsmContext) -> i32 {
+    let task: u64 = ctx.arg::<*const core::ffi::c_void>(0) as u64;
+    // SAFETY: nobody else uses the entry of a task that is being freed.
+    let Some(label) = (unsafe { LABELS.get(&task) }) else {
+        return GO_ON;
+    };
+    let run = label.run;
+    if LABELS.remove(&task).is_ok()
+        && let Some(counters) = COUNTERS.get_ptr_mut(run)
+    {
+        // SAFETY: a map value.
+        unsafe { atomic::add(addr_of_mut!((*counters).tasks), 1u64.wrapping_neg()) };
+    }
+    GO_ON
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+//! Reading kernel structs at the offsets that the agent found in BTF.
+
+use core::ptr::read_volatile;
+
+use enforcer_common::offsets::Offsets;
+
+/// Written by the agent before the object is loaded.
+#[unsafe(no_mangle)]
+static OFFSETS: Offsets = Offsets::from_values(&[0; Offsets::FIELDS.len()]);
+
+/// The value of one offset. Volatile, or the compiler would fold the zeros above into the code.
+macro_rules! offset {
+    ($field:ident) => {
+        // SAFETY: reads a static; the verifier sees a constant because read-only data is frozen before loading.
+        unsafe { crate::offsets::read(&raw const (*crate::offsets::all()).$field) as usize }
+    };
+}
+pub(crate) use offset;
+
+/// The offsets.
+#[inline(always)]
+pub(crate) fn all() -> *const Offsets {
+    &raw const OFFSETS
+}
+
+/// One offset, read where the compiler cannot guess it.
+///
+/// # Safety
+///
+/// `field` must point into [`all`].
+#[inline(always)]
+pub(crate) unsafe fn read(field: *const u64) -> u64 {
+    // SAFETY: the caller passes a field of a static.
+    unsafe { read_volatile(field) }
+}
+
+/// A field of a kernel struct, by a direct load that the verifier checks against the struct's type.
+///
+/// # Safety
+///
+/// `base` must be a pointer that the verifier knows the type of, and `offset` must come from [`offset!`].
+#[inline(always)]
+pub(crate) unsafe fn field<T: Copy>(base: *const core::ffi::c_void, offset: usize) -> T {
+    // SAFETY: the verifier refuses the program if this load could leave the struct.
+    unsafe { read_volatile(base.cast::<u8>().add(offset).cast()) }
+}
