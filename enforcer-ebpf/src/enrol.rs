@@ -3,11 +3,8 @@
 //! Enrolment: the label is put on the task that asks for it.
 
 use aya_ebpf::{
-    EbpfContext as _,
-    bindings::BPF_NOEXIST,
-    helpers::generated::bpf_get_current_task,
-    macros::raw_tracepoint,
-    programs::RawTracePointContext,
+    EbpfContext as _, bindings::BPF_NOEXIST, helpers::generated::bpf_get_current_task,
+    macros::raw_tracepoint, programs::RawTracePointContext,
 };
 use core::ptr::addr_of_mut;
 use enforcer_common::run::{Enrolment, Label, NO_STAGE};

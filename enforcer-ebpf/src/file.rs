@@ -43,7 +43,8 @@ pub fn file_open(ctx: LsmContext) -> i32 {
         return GO_ON;
     };
     // SAFETY: `file` is a trusted pointer.
-    let (mode, flags): (u32, u32) = unsafe { (field(file, offset!(file_mode)), field(file, offset!(file_flags))) };
+    let (mode, flags): (u32, u32) =
+        unsafe { (field(file, offset!(file_mode)), field(file, offset!(file_flags))) };
     if flags & FLAG_EXEC != 0 {
         return GO_ON; // Decided in `bprm_check_security`.
     }

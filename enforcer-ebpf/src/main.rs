@@ -9,6 +9,7 @@
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
+#![allow(unreachable_pub, reason = "the programs must be visible to the linker")]
 
 mod atomic;
 mod enrol;

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A run's enforcement: the programs loaded, attached and pinned, with its profile in their maps.
+
+use std::{
+    fs,
+    os::fd::{AsFd as _, AsRawFd as _},
+    time::Duration,
+};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
+    programs::{Lsm, ProgramError, RawTracePoint, links::FdLink},
+};
+use enforcer_common::{
+    address::{Grant, GrantKey},
+    anchor::Anchors,
+    run::{Counters, MODE_AUDIT, MODE_ENFORCE, Run},
+    table::TABLE_WORDS,
+};
+
+use super::{
+    Enroller, Error, Remaining,
+    hooks::{HOOKS, Hook},
+    offsets,
+    pins::Pins,
+    probe, sys,
+};
+
+/// Where the kernel says which security modules are active.
+pub(super) const ACTIVE_LSMS: &str = "/sys/kernel/security/lsm";
+
+/// The kernel programs, as `build.rs` built them.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer-ebpf"));
+
+/// Whether denials are made or only reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Denials are made.
+    Enforce,
+    /// Denials are reported as would-be denials.
+    Audit,
+}
+
+/// What a run is started with.
+#[derive(Clone)]
+pub struct Setup {
+    /// Whether denials are made.
+    pub mode: Mode,
+    /// The values of the profile's variables.
+    pub anchors: Anchors,
+    /// The addresses that host rules led to.
+    pub grants: Vec<(GrantKey, Grant)>,
+}
+
+/// The ring buffers. Images first: they name what events refer to.
+pub struct Rings {
+    /// [`enforcer_common::event::ImagePart`] records.
+    pub images: RingBuf<MapData>,
+    /// [`enforcer_common::event::Event`] records.
+    pub events: RingBuf<MapData>,
+}
+
+/// A run's enforcement. Dropping it without [`Enforcement::finish`] leaves the pins, hence what is enrolled stays
+/// enforced.
+pub struct Enforcement {
+    object: Ebpf,
+    enroller: Enroller,
+    pins: Pins,
+}
+
+impl Enforcement {
+    /// Loads and attaches everything for a run under the compiled profile `table`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is missing, with how to mend it. Nothing is left behind then.
+    pub fn start(table: &[u16], setup: &Setup) -> Result<Self, Error> {
+        check_active()?;
+        let offsets = offsets::of_running_kernel()?;
+        let pins = Pins::create()?;
+        match Self::load(table, setup, &offsets, &pins) {
+            Ok((object, enroller)) => Ok(Self { object, enroller, pins }),
+            Err(error) => {
+                pins.remove()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn load(
+        table: &[u16],
+        setup: &Setup,
+        offsets: &enforcer_common::offsets::Offsets,
+        pins: &Pins,
+    ) -> Result<(Ebpf, Enroller), Error> {
+        let btf = Btf::from_sys_fs().map_err(|error| Error::Load(error.into()))?;
+        let mut object = EbpfLoader::new()
+            .btf(Some(&btf))
+            .override_global("OFFSETS", offsets, true)
+            .load(OBJECT)
+            .map_err(Error::Load)?;
+        fill(&mut object, table, setup)?;
+        let counters = object.map("COUNTERS").ok_or(Error::Missing("COUNTERS"))?;
+        let path = pins.counters();
+        counters.pin(&path).map_err(|error| Error::Pin {
+            action: "pin",
+            path,
+            source: std::io::Error::other(error),
+        })?;
+        let enroller = load_enroller(&mut object)?;
+        for hook in HOOKS {
+            attach(&mut object, hook, &btf, pins)?;
+        }
+        Ok((object, enroller))
+    }
+
+    /// What puts a task under this run.
+    #[must_use]
+    pub fn enroller(&self) -> Enroller {
+        self.enroller
+    }
+
+    /// Proves that this run's denials happen.
+    ///
+    /// # Errors
+    ///
+    /// What was not denied.
+    pub fn probe(&self) -> Result<(), Error> {
+        probe::run(self.enroller, || self.counters())
+    }
+
+    /// Takes the ring buffers, once.
+    ///
+    /// # Errors
+    ///
+    /// They were taken already.
+    pub fn take_rings(&mut self) -> Result<Rings, Error> {
+        let mut take = |name: &'static str| {
+            let map = self.object.take_map(name).ok_or(Error::Missing(name))?;
+            RingBuf::try_from(map).map_err(|source| Error::Map { action: "open", map: name, source })
+        };
+        Ok(Rings { images: take("IMAGES")?, events: take("EVENTS")? })
+    }
+
+    /// What the kernel counted so far.
+    ///
+    /// # Errors
+    ///
+    /// The map could not be read.
+    pub fn counters(&self) -> Result<Counters, Error> {
+        let map = self.object.map("COUNTERS").ok_or(Error::Missing("COUNTERS"))?;
+        let failed = |source| Error::Map { action: "read", map: "COUNTERS", source };
+        let counters: Array<&MapData, Counters> = map.try_into().map_err(failed)?;
+        counters.get(&0, 0).map_err(failed)
+    }
+
+    /// Lets go of the run if nothing of it is left; otherwise what is left stays enforced.
+    ///
+    /// A task's memory is given back a moment after it is reaped, so this looks a few times, for about a second.
+    ///
+    /// # Errors
+    ///
+    /// The counters could not be read, or the pins not removed.
+    pub fn finish(self) -> Result<Remaining, Error> {
+        for _ in 0..100 {
+            if self.counters()?.tasks == 0 {
+                self.pins.remove()?;
+                return Ok(Remaining { tasks: 0 });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(Remaining { tasks: self.counters()?.tasks })
+    }
+}
+
+/// Refuses at once where the probe is bound to fail, with the reason.
+fn check_active() -> Result<(), Error> {
+    match fs::read_to_string(ACTIVE_LSMS) {
+        Ok(active) if !active.trim().split(',').any(|name| name == "bpf") => {
+            Err(Error::NotActive { active: active.trim().to_owned() })
+        }
+        _ => Ok(()), // Active, or securityfs is not mounted: the probe will tell.
+    }
+}
+
+/// Writes the run's profile and settings into the maps, and freezes what nobody may change any more.
+fn fill(object: &mut Ebpf, table: &[u16], setup: &Setup) -> Result<(), Error> {
+    let words = table.len();
+    let mut padded = table.to_vec();
+    padded.resize(TABLE_WORDS.max(words), 0);
+    let padded: Box<[u16; TABLE_WORDS]> =
+        padded.into_boxed_slice().try_into().map_err(|_| Error::TooLarge { words, max: TABLE_WORDS })?;
+    set(object, "TABLES", &*padded)?;
+    let mode = match setup.mode {
+        Mode::Enforce => MODE_ENFORCE,
+        Mode::Audit => MODE_AUDIT,
+    };
+    set(object, "RUNS", &Run { mode, reserved: 0, anchors: setup.anchors })?;
+    let map = object.map_mut("GRANTS").ok_or(Error::Missing("GRANTS"))?;
+    let failed = |source| Error::Map { action: "write", map: "GRANTS", source };
+    let mut grants: HashMap<&mut MapData, GrantKey, Grant> = map.try_into().map_err(failed)?;
+    for (key, grant) in &setup.grants {
+        grants.insert(key, grant, 0).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Writes the only element of an array, and freezes the map.
+fn set<T: aya::Pod>(object: &mut Ebpf, name: &'static str, value: &T) -> Result<(), Error> {
+    let failed = |source: MapError| Error::Map { action: "write", map: name, source };
+    let map = object.map_mut(name).ok_or(Error::Missing(name))?;
+    let mut array: Array<&mut MapData, T> = map.try_into().map_err(failed)?;
+    array.set(0, value, 0).map_err(failed)?;
+    let Some(Map::Array(data)) = object.map(name) else {
+        return Err(Error::Missing(name));
+    };
+    sys::freeze(data.fd().as_fd()).map_err(|source| Error::System { action: "freeze a map", source })
+}
+
+fn load_enroller(object: &mut Ebpf) -> Result<Enroller, Error> {
+    let failed = |source| Error::Program { action: "load", hook: "enrolment", source };
+    let program = object.program_mut("enrol").ok_or(Error::Missing("enrol"))?;
+    let program: &mut RawTracePoint = program.try_into().map_err(failed)?;
+    program.load().map_err(failed)?;
+    Ok(Enroller { program: program.fd().map_err(failed)?.as_fd().as_raw_fd() })
+}
+
+/// Loads a hook's program, attaches it, and pins the link.
+fn attach(object: &mut Ebpf, hook: &Hook, btf: &Btf, pins: &Pins) -> Result<(), Error> {
+    let failed = |action| move |source| Error::Program { action, hook: hook.name, source };
+    let program = object.program_mut(hook.name).ok_or(Error::Missing(hook.name))?;
+    let program: &mut Lsm = program.try_into().map_err(failed("load"))?;
+    program.load(hook.name, btf).map_err(|source| match source {
+        ProgramError::Btf(_) => Error::NoHook { hook: hook.name, source },
+        _ => Error::Program { action: "load", hook: hook.name, source },
+    })?;
+    let link = program.attach().map_err(failed("attach"))?;
+    let link: FdLink = program.take_link(link).map_err(failed("attach"))?.into();
+    let path = pins.link(hook.name);
+    link.pin(&path).map_err(|error| Error::Pin {
+        action: "pin",
+        path,
+        source: std::io::Error::other(error),
+    })?;
+    Ok(())
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Why enforcement could not be set up.
+
+use std::{io, path::PathBuf};
+
+use super::btf::BtfError;
+
+/// Why enforcement could not be set up. Each message says how to mend it, where that can be known.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel does not publish its types.
+    #[error("failed to read the kernel's type information at {path}: {source}; a kernel with CONFIG_DEBUG_INFO_BTF=y is needed", path = .path.display())]
+    NoBtf {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// A struct member that the programs read could not be found.
+    #[error(
+        "failed to find {of}.{member} in the kernel's type information: {source}; this kernel is not supported"
+    )]
+    Offset {
+        /// The struct.
+        of: &'static str,
+        /// The member.
+        member: &'static str,
+        /// What went wrong.
+        source: BtfError,
+    },
+    /// BPF is not among the active security modules.
+    #[error(
+        "the kernel's active security modules are `{active}`, without bpf: nothing would be enforced; boot with `lsm={active},bpf`"
+    )]
+    NotActive {
+        /// The active modules.
+        active: String,
+    },
+    /// The kernel refused the object.
+    #[error("failed to load the kernel programs: {}", chain(.0))]
+    Load(#[source] aya::EbpfError),
+    /// The kernel refused a program.
+    #[error("failed to {action} the program for {hook}: {}", chain(.source))]
+    Program {
+        /// What was attempted.
+        action: &'static str,
+        /// The hook.
+        hook: &'static str,
+        /// What went wrong.
+        source: aya::programs::ProgramError,
+    },
+    /// A hook that this kernel does not have.
+    #[error("this kernel has no LSM hook {hook}: {source}; a kernel with CONFIG_BPF_LSM=y is needed")]
+    NoHook {
+        /// The hook.
+        hook: &'static str,
+        /// What went wrong.
+        source: aya::programs::ProgramError,
+    },
+    /// A map could not be read or written.
+    #[error("failed to {action} the map {map}: {}", chain(.source))]
+    Map {
+        /// What was attempted.
+        action: &'static str,
+        /// The map.
+        map: &'static str,
+        /// What went wrong.
+        source: aya::maps::MapError,
+    },
+    /// The object lacks something that this program expects in it.
+    #[error("the kernel object has no {0}: the build is broken")]
+    Missing(&'static str),
+    /// The profile's table does not fit.
+    #[error("the compiled profile has {words} words; at most {max} fit")]
+    TooLarge {
+        /// Its size.
+        words: usize,
+        /// The most there may be.
+        max: usize,
+    },
+    /// A pin could not be made or removed.
+    #[error("failed to {action} {path}: {source}; a BPF file system must be mounted there (`mount -t bpf bpf /sys/fs/bpf`)", path = .path.display())]
+    Pin {
+        /// What was attempted.
+        action: &'static str,
+        /// The pin.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// A system call failed.
+    #[error("failed to {action}: {source}")]
+    System {
+        /// What was attempted.
+        action: &'static str,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The probe was not denied something.
+    #[error("the kernel accepted every program, but a probe inside the new run was allowed to {0}: enforcement does not work here{hint}", hint = inert_hint())]
+    NotDenied(&'static str),
+    /// The probe's denials did not arrive.
+    #[error("a probe inside the new run was denied, but not by these programs: {0}")]
+    NotOurs(String),
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// What to look at when programs are attached and nothing is denied.
+fn inert_hint() -> String {
+    match std::fs::read_to_string(super::enforcement::ACTIVE_LSMS) {
+        Ok(active) => format!(" (active security modules: {})", active.trim()),
+        Err(_) => " (is `bpf` missing from the kernel's `lsm=` parameter?)".to_owned(),
+    }
+}

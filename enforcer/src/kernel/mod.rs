@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The kernel half as userspace sees it: finding offsets, loading and attaching the programs, proving that they
+//! deny, pinning them, and reading what they report.
+
+mod btf;
+mod enforcement;
+mod enroller;
+mod error;
+pub mod hooks;
+mod offsets;
+mod pins;
+mod probe;
+mod sys;
+
+pub use enforcement::{Enforcement, Mode, Rings, Setup};
+pub use enroller::Enroller;
+pub use error::Error;
+pub use pins::Remaining;

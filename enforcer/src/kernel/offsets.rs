@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Finds the offsets that the kernel programs need in the running kernel's type information.
+
+use std::{fs, path::Path};
+
+use enforcer_common::offsets::Offsets;
+
+use super::{Error, btf::Btf};
+
+/// Where the kernel publishes its types.
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+/// The offsets of the running kernel.
+pub(super) fn of_running_kernel() -> Result<Offsets, Error> {
+    let path = Path::new(VMLINUX);
+    let data = fs::read(path).map_err(|source| Error::NoBtf { path: path.into(), source })?;
+    from_btf(&data)
+}
+
+fn from_btf(data: &[u8]) -> Result<Offsets, Error> {
+    let failed = |of, member| move |source| Error::Offset { of, member, source };
+    let btf = Btf::parse(data).map_err(failed("struct", "any"))?;
+    let mut values = [0; Offsets::FIELDS.len()];
+    for (value, &(of, member, size)) in values.iter_mut().zip(Offsets::FIELDS) {
+        *value = btf.offset(of, member, size).map_err(failed(of, member))?;
+    }
+    Ok(Offsets::from_values(&values))
+}
