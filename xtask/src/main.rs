@@ -1,5 +1,37 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+//! Everything a contributor types: `cargo xtask <command>`.
 
-//! Everything a contributor types.
+use std::process::ExitCode;
 
-fn main() {}
+use clap::{Parser, Subcommand};
+use xtask::{cache, image, setup, vm};
+
+/// Sets up, builds, tests and shows the enforcer.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install, download and build what is missing; does nothing when nothing is.
+    Setup(setup::Args),
+    Vm(vm::cli::Args),
+    /// Make the guest's disk, as root; called by the other commands.
+    #[command(hide = true)]
+    Image,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Setup(args) => args.run(),
+        Task::Vm(args) => args.run(),
+        Task::Image => cache::dir().and_then(|cache| image::ensure(&cache)).map(|_| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::from(125)
+    })
+}
