@@ -4,6 +4,7 @@
 //! Every other command calls [`ensure`] first. It does nothing, in well under a second, when nothing is missing.
 
 pub mod apt;
+mod ebpf;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ impl Args {
 }
 
 /// Brings the host to where everything builds and guests can be made.
-pub fn ensure(_cache: &Path) -> Result<()> {
-    apt::ensure(&PACKAGES)
+pub fn ensure(cache: &Path) -> Result<()> {
+    apt::ensure(&PACKAGES)?;
+    ebpf::ensure(cache)
 }

@@ -17,6 +17,7 @@ mod qemu;
 mod streams;
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ const BOOT_LIMIT: Duration = Duration::from_secs(180);
 #[derive(Debug)]
 pub struct TestBed {
     cache: PathBuf,
-    disk: PathBuf,
+    disk: File,
     kernels: Vec<(&'static str, Kernel)>,
     agent: Option<PathBuf>,
     accel: Accel,
@@ -51,7 +52,9 @@ impl TestBed {
         for line in lines {
             kernels.push((line.name, kernel::ensure(&cache, line)?));
         }
+        // Opened now: a call beside this one may replace the disk by a newer one.
         let disk = image::ensure(&cache)?;
+        let disk = File::open(&disk).with_context(|| format!("opening {}", disk.display()))?;
         let agent = agent.binary()?;
         let mut bed = Self { cache, disk, kernels, agent, accel: Accel::Tcg };
         bed.accel = accel::probe(&bed)?;

@@ -77,7 +77,8 @@ fn install(names: &[&str]) -> Result<()> {
         }
         LISTS_ARE_FRESH.store(true, Ordering::Relaxed);
     }
-    cmd::quiet(apt()?.args(["install", "--no-install-recommends", "--"]).args(names), &step)?;
+    // What the user has is never removed for it.
+    cmd::quiet(apt()?.args(["install", "--no-install-recommends", "--no-remove", "--"]).args(names), &step)?;
     step.done();
     Ok(())
 }

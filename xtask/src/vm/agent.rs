@@ -49,7 +49,7 @@ impl Agent {
 }
 
 /// Where cargo puts what it builds.
-pub fn target_dir() -> PathBuf {
+pub(super) fn target_dir() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => std::path::absolute(&dir).unwrap_or_else(|_| dir.into()),
         None => repo::root().join("target"),

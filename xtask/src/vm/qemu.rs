@@ -86,9 +86,9 @@ pub(super) fn start(vm: &Vm<'_>, disks: &Disks) -> Result<(Guest, Ends)> {
         command.arg("-drive").arg(format!("file={file},id={serial},if=none,format=raw,cache=unsafe,{flags}"));
         command.arg("-device").arg(format!("virtio-blk-pci,drive={serial},serial={serial}"));
     };
-    disk("root", &vm.bed.disk.to_string_lossy(), "snapshot=on");
     disk("modules", &vm.kernel.modules.to_string_lossy(), "readonly=on");
     let fd_path = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
+    disk("root", &fd_path(&vm.bed.disk), "snapshot=on");
     disk("payload", &fd_path(&disks.payload), "readonly=on");
     for (index, share) in disks.shares.iter().enumerate() {
         disk(&format!("share{index}"), &fd_path(share), "readonly=on");
@@ -103,7 +103,7 @@ pub(super) fn start(vm: &Vm<'_>, disks: &Disks) -> Result<(Guest, Ends)> {
     }
 
     let mut inherit: Vec<RawFd> = pass.iter().map(AsRawFd::as_raw_fd).collect();
-    inherit.extend([disks.initramfs.as_raw_fd(), disks.payload.as_raw_fd()]);
+    inherit.extend([vm.bed.disk.as_raw_fd(), disks.initramfs.as_raw_fd(), disks.payload.as_raw_fd()]);
     inherit.extend(disks.shares.iter().map(AsRawFd::as_raw_fd));
     let said = tempfile::tempfile().context("making a temporary file")?;
     let own = said.try_clone().context("sharing a temporary file")?;
