@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Network rules: addresses, ports and hosts, and the regular expressions over the text of an endpoint (see
+//! [`enforcer_common::address`]) that they stand for.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use enforcer_common::address::Protocol;
+use regex_syntax::hir::{Hir, Repetition};
+
+use super::{
+    document::Effect,
+    error::Code,
+    glob::{Fault, class_hir, everything},
+};
+
+/// Ports that a host rule may name, all ranges together: the kernel knows each address that a name led to with
+/// each of its ports.
+pub const HOST_PORTS_MAX: usize = 64;
+
+/// Ports from the first to the last, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortRange {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// How many ports these are.
+    #[must_use]
+    pub const fn count(self) -> usize {
+        self.last as usize - self.first as usize + 1
+    }
+
+    /// The ports.
+    pub fn ports(self) -> impl Iterator<Item = u16> {
+        self.first..=self.last
+    }
+
+    /// Reads `443` or `8000-8999`.
+    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+        let number = |text: &str| match text.trim().parse::<u32>() {
+            Ok(0) | Err(_) => None,
+            Ok(number) => u16::try_from(number).ok(),
+        };
+        let (first, last) = match text.split_once('-') {
+            Some((first, last)) => (number(first), number(last)),
+            None => (number(text), number(text)),
+        };
+        match (first, last) {
+            (Some(first), Some(last)) if first <= last => Ok(Self { first, last }),
+            (Some(first), Some(last)) => {
+                Err(Fault::new(Code::Port, format!("the range `{text}` runs backwards"))
+                    .help(format!("write \"{last}-{first}\"")))
+            }
+            _ => Err(Fault::new(Code::Port, format!("`{text}` is not a port"))
+                .help("a port is a number from 1 to 65535, or a range such as \"8000-8999\"")),
+        }
+    }
+}
+
+/// Whom a host rule names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// This name, in lower case, without a dot at its end.
+    Name(String),
+    /// `${npm.registry}`: the registry of the user's npm configuration.
+    NpmRegistry,
+}
+
+impl Host {
+    /// Reads a host.
+    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+        let fault = |message: String| Fault::new(Code::Host, message);
+        if let Some(name) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) {
+            return match name {
+                "npm.registry" => Ok(Self::NpmRegistry),
+                _ if name.starts_with("env.") => {
+                    Err(Fault::new(Code::NotSupported, format!("`{text}` is not supported yet")))
+                }
+                _ => Err(Fault::new(Code::Variable, format!("there is no host variable `{text}`"))
+                    .help("there is `${npm.registry}`, from the user's npm configuration")),
+            };
+        }
+        if text.parse::<IpAddr>().is_ok() || text.contains('/') && !text.contains("://") {
+            return Err(
+                fault(format!("`{text}` is an address, not a host")).help(format!("write `address: {text}`"))
+            );
+        }
+        if let Some((_, rest)) = text.split_once("://") {
+            let host = rest.split(['/', ':']).next().unwrap_or_default();
+            return Err(fault(format!("`{text}` is a URL, not a host")).help(format!("write `host: {host}`")));
+        }
+        if let Some((host, port)) = text.split_once(':') {
+            return Err(fault(format!("`{text}` is not a host name"))
+                .help(format!("write `host: {host}` and `ports: [{port}]`")));
+        }
+        if text.contains(['*', '?', '{', '[']) {
+            return Err(Fault::new(
+                Code::NotSupported,
+                format!("host globs such as `{text}` are not supported yet"),
+            )
+            .help("name each host in a rule of its own"));
+        }
+        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        if name.len() > 253 || !name.split('.').all(label) {
+            return Err(fault(format!("`{text}` is not a host name"))
+                .help("letters, digits and `-`, in parts of up to 63 characters; other scripts as `xn--…`"));
+        }
+        Ok(Self::Name(name))
+    }
+}
+
+impl std::fmt::Display for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::NpmRegistry => f.write_str("${npm.registry}"),
+        }
+    }
+}
+
+/// Reads a protocol.
+pub(super) fn protocol(text: &str) -> Result<Protocol, Fault> {
+    match text {
+        "tcp" => Ok(Protocol::Tcp),
+        "udp" => Ok(Protocol::Udp),
+        _ => Err(Fault::new(Code::BadValue, format!("`{text}` is not a protocol that a rule can name"))
+            .help("`tcp`, `udp`, or leave `protocol` out for both")),
+    }
+}
+
+/// Addresses that begin alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Block {
+    /// All of them.
+    Any,
+    /// IPv4, with this many bits given.
+    V4(Ipv4Addr, u8),
+    /// IPv6, with this many bits given.
+    V6(Ipv6Addr, u8),
+}
+
+impl Block {
+    /// Reads an address, a CIDR block or `any`.
+    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+        if text == "any" {
+            return Ok(Self::Any);
+        }
+        let fault = |message: String| Fault::new(Code::Address, message);
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let Ok(address) = address.parse::<IpAddr>() else {
+            let help = if text.contains('%') {
+                "leave the zone (`%…`) out: a rule is about the address".to_owned()
+            } else if text.bytes().any(|b| b.is_ascii_alphabetic()) && !text.contains(':') {
+                format!("for a name, write `host: {text}`")
+            } else {
+                "192.0.2.1, 192.0.2.0/24, 2001:db8::/32 or any".to_owned()
+            };
+            return Err(fault(format!("`{text}` is not an address")).help(help));
+        };
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let bits = match prefix.map(str::parse::<u8>) {
+            None => width,
+            Some(Ok(bits)) if bits <= width => bits,
+            Some(_) => {
+                return Err(fault(format!("the prefix of `{text}` is not a number of bits"))
+                    .help(format!("from 0 to {width} for this kind of address")));
+            }
+        };
+        let block = match address {
+            IpAddr::V4(address) => Self::V4(address, bits),
+            // The kernel reports IPv4-mapped addresses as IPv4.
+            IpAddr::V6(address) => match address.to_ipv4_mapped() {
+                Some(mapped) if bits >= 96 => Self::V4(mapped, bits - 96),
+                _ => Self::V6(address, bits),
+            },
+        };
+        let network = block.network();
+        if network != block {
+            return Err(Fault::new(Code::HostBits, format!("`{text}` has bits set behind its prefix"))
+                .help(format!("write `{network}` for the block, or `{address}` for the one address")));
+        }
+        Ok(block)
+    }
+
+    /// The same block with the bits behind the prefix cleared.
+    fn network(self) -> Self {
+        match self {
+            Self::Any => self,
+            Self::V4(address, bits) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
+                Self::V4(Ipv4Addr::from_bits(address.to_bits() & mask), bits)
+            }
+            Self::V6(address, bits) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);
+                Self::V6(Ipv6Addr::from_bits(address.to_bits() & mask), bits)
+            }
+        }
+    }
+
+    /// The regular expression over an endpoint's text.
+    ///
+    /// A deny rule also matches what speaks a protocol that no rule can name: multipath TCP reaches what TCP does.
+    pub(super) fn hir(self, ports: &[PortRange], protocol: Option<Protocol>, effect: Effect) -> Hir {
+        let mut letters = match protocol {
+            Some(protocol) => vec![protocol],
+            None => vec![Protocol::Tcp, Protocol::Udp],
+        };
+        if effect == Effect::Deny {
+            letters.push(Protocol::Other);
+        }
+        let letters: Vec<_> = letters.iter().map(|p| (p.letter(), p.letter())).collect();
+        let with_ports = !ports.is_empty();
+        let address = match self {
+            Self::Any if !with_ports => Hir::empty(),
+            Self::Any => Hir::alternation(vec![digits(b'4', &[], 0, true), digits(b'6', &[0; 12], 0, true)]),
+            Self::V4(address, bits) => digits(b'4', &address.octets(), bits, with_ports),
+            Self::V6(address, bits) => digits(b'6', &address.octets(), bits, with_ports),
+        };
+        let ports = if with_ports {
+            let ranges = ports.iter().map(|p| range(p.first, p.last, 4)).collect();
+            Hir::concat(vec![Hir::literal(*b":"), Hir::alternation(ranges)])
+        } else {
+            everything()
+        };
+        Hir::concat(vec![class_hir(&letters), address, ports])
+    }
+}
+
+impl std::fmt::Display for Block {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::V4(address, bits) => write!(f, "{address}/{bits}"),
+            Self::V6(address, bits) => write!(f, "{address}/{bits}"),
+        }
+    }
+}
+
+/// Family and digits of an address whose first `bits` are given; all of its digits if `whole`.
+fn digits(family: u8, octets: &[u8], bits: u8, whole: bool) -> Hir {
+    let nibble = |i: usize| if i % 2 == 0 { octets[i / 2] >> 4 } else { octets[i / 2] & 15 };
+    let given = usize::from(bits / 4);
+    let mut literal = vec![family];
+    literal.extend((0..given).map(|i| digit(nibble(i))));
+    let mut parts = vec![Hir::literal(literal)];
+    let mut written = given;
+    if bits % 4 != 0 {
+        let low = nibble(given);
+        parts.push(choice(low, low | (15 >> (bits % 4))));
+        written += 1;
+    }
+    let total = if family == b'4' { 8 } else { 32 };
+    if whole && written < total {
+        parts.push(any_digits(total - written));
+    }
+    Hir::concat(parts)
+}
+
+/// Any digits, this many.
+fn any_digits(count: usize) -> Hir {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    Hir::repetition(Repetition { min: count, max: Some(count), greedy: true, sub: Box::new(choice(0, 15)) })
+}
+
+/// Numbers from `first` to `last` with this many hexadecimal digits.
+fn range(first: u16, last: u16, width: u32) -> Hir {
+    if width == 0 {
+        return Hir::empty();
+    }
+    let unit = 1_u32 << (4 * (width - 1));
+    let (low, high) = (u32::from(first) / unit, u32::from(last) / unit);
+    let rest = |n: u16| (u32::from(n) % unit) as u16;
+    let top = (unit - 1) as u16;
+    let tail = |from: u32, to: u32, first: u16, last: u16| {
+        let tail = if first == 0 && last == top && width > 1 {
+            any_digits(width as usize - 1)
+        } else {
+            range(first, last, width - 1)
+        };
+        Hir::concat(vec![choice(from as u8, to as u8), tail])
+    };
+    if low == high {
+        return tail(low, low, rest(first), rest(last));
+    }
+    let mut parts = Vec::new();
+    let (mut from, mut to) = (low, high);
+    if rest(first) != 0 {
+        parts.push(tail(low, low, rest(first), top));
+        from += 1;
+    }
+    if rest(last) != top {
+        parts.push(tail(high, high, 0, rest(last)));
+        to -= 1;
+    }
+    if from <= to {
+        parts.push(tail(from, to, 0, top));
+    }
+    Hir::alternation(parts)
+}
+
+/// One digit between two.
+fn choice(low: u8, high: u8) -> Hir {
+    let ranges: Vec<_> = (low..=high).map(|n| (digit(n), digit(n))).collect();
+    class_hir(&ranges)
+}
+
+/// The digit as the kernel writes it.
+const fn digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! From the rules of all stages to the one automaton that the kernel walks.
+//!
+//! regex-automata makes a deterministic automaton of the rules of each stage and kind. They are joined over common
+//! byte classes, minimised together, and numbered in the order in which a breadth-first search from the start
+//! states finds them, so that the same rules give the same bytes on every machine.
+
+use std::collections::HashMap;
+
+use enforcer_common::{
+    Kind,
+    table::{ABSORBING, KINDS, MAGIC, OUTCOMES, Outcome, STAGES, STAY, TABLE_WORDS, VERSION, slot, word},
+};
+use regex_automata::{
+    Anchored, MatchKind,
+    dfa::{Automaton as _, StartKind, dense},
+    nfa::thompson,
+    util::{primitives::StateID, start},
+};
+use regex_syntax::hir::Hir;
+
+use super::{document::Effect, minimize::minimize};
+
+/// Bytes that the automaton of one stage and kind may have before it is minimised.
+const DFA_BYTES: usize = 48 << 20;
+/// Bytes that making it may take.
+const WORK_BYTES: usize = 96 << 20;
+
+/// A rule as the automaton sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    /// The rule's number.
+    pub(super) rule: u16,
+    /// What it says.
+    pub(super) effect: Effect,
+    /// The stage that it leads to, or [`STAY`].
+    pub(super) stage: u16,
+    /// The texts that it matches.
+    pub(super) hir: Hir,
+}
+
+/// The rules of one stage and kind.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// The stage.
+    pub(super) stage: u8,
+    /// The kind.
+    pub(super) kind: Kind,
+    /// Whether what no rule names is allowed.
+    pub(super) default_allows: bool,
+    /// The rules, in the order of their numbers.
+    pub(super) patterns: Vec<Pattern>,
+}
+
+/// Why there is no automaton.
+#[derive(Debug)]
+pub(super) enum TooLarge {
+    /// The rules of one stage and kind need too many states: index into the rules.
+    Rules(usize),
+    /// All of them together do not fit: what there is, and what there may be.
+    Table {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        found: usize,
+        /// How much there may be.
+        limit: usize,
+    },
+}
+
+/// The deterministic automaton of some patterns; `None` if it is too large.
+pub(super) fn determinize(patterns: &[Pattern]) -> Option<dense::DFA<Vec<u32>>> {
+    let hirs: Vec<&Hir> = patterns.iter().map(|p| &p.hir).collect();
+    let nfa = thompson::Compiler::new()
+        .configure(
+            thompson::Config::new()
+                .utf8(false)
+                .nfa_size_limit(Some(DFA_BYTES))
+                .which_captures(thompson::WhichCaptures::None),
+        )
+        .build_many_from_hir(&hirs)
+        .ok()?;
+    dense::Builder::new()
+        .configure(
+            dense::Config::new()
+                .match_kind(MatchKind::All)
+                .start_kind(StartKind::Anchored)
+                .accelerate(false)
+                .dfa_size_limit(Some(DFA_BYTES))
+                .determinize_size_limit(Some(WORK_BYTES)),
+        )
+        .build_from_nfa(&nfa)
+        .ok()
+}
+
+/// The automaton of all stages, before it is minimised. State 0 says [`Outcome::NONE`] of everything.
+#[derive(Debug)]
+pub(super) struct Raw {
+    /// The class of each byte.
+    pub(super) classes: [u8; 256],
+    /// How many classes there are; NUL has one of its own, the first.
+    pub(super) stride: usize,
+    /// The state after each class, `stride` for each state. The NUL column is 0 everywhere.
+    pub(super) rows: Vec<u32>,
+    /// Index of each state's outcome.
+    pub(super) outcome_of: Vec<u32>,
+    /// The outcomes; the first is [`Outcome::NONE`].
+    pub(super) outcomes: Vec<Outcome>,
+    /// The start state for each of the rules, as given.
+    pub(super) starts: Vec<u32>,
+}
+
+/// What a compiled profile's table is made of, and what was noticed on the way.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// The words.
+    pub(super) words: Vec<u16>,
+    /// States that it has.
+    pub(super) states: usize,
+    /// Pairs of rules: one with a stage that matches but never decides, and one that decides in its place.
+    pub(super) shadowed: Vec<(u16, u16)>,
+}
+
+/// Builds the table.
+pub(super) fn build(stages: usize, rules: &[Rules]) -> Result<Table, TooLarge> {
+    let mut shadows = Shadows::default();
+    let raw = join(rules, &mut shadows)?;
+    let small = minimize(&raw);
+    let table = lay_out(stages, rules, &small)?;
+    Ok(Table { shadowed: shadows.found(), ..table })
+}
+
+/// Puts the automata of all rules next to each other.
+fn join(rules: &[Rules], shadows: &mut Shadows) -> Result<Raw, TooLarge> {
+    let mut dfas = Vec::with_capacity(rules.len());
+    for (i, rules) in rules.iter().enumerate() {
+        dfas.push(if rules.patterns.is_empty() {
+            None
+        } else {
+            Some(determinize(&rules.patterns).ok_or(TooLarge::Rules(i))?)
+        });
+    }
+    let (classes, representatives) = classes(dfas.iter().flatten());
+    let stride = representatives.len();
+    let mut raw = Raw {
+        classes,
+        stride,
+        rows: vec![0; stride],
+        outcome_of: vec![0],
+        outcomes: vec![Outcome::NONE],
+        starts: Vec::with_capacity(rules.len()),
+    };
+    let mut numbers = HashMap::from([(Outcome::NONE, 0)]);
+    for (rules, dfa) in rules.iter().zip(&dfas) {
+        let start = dfa.as_ref().map_or(0, |dfa| {
+            append(&mut raw, dfa, &representatives, |matching| {
+                let outcome = outcome(&rules.patterns, matching, shadows);
+                let next = numbers.len() as u32;
+                let number = *numbers.entry(outcome).or_insert(next);
+                (outcome, number)
+            })
+        });
+        raw.starts.push(start);
+    }
+    Ok(raw)
+}
+
+/// The coarsest classes that keep every automaton's classes apart, and NUL from everything; and a byte of each.
+fn classes<'a>(dfas: impl Iterator<Item = &'a dense::DFA<Vec<u32>>>) -> ([u8; 256], Vec<u8>) {
+    let mut signatures: Vec<Vec<u8>> = (0..=u8::MAX).map(|byte| vec![u8::from(byte == 0)]).collect();
+    for dfa in dfas {
+        for byte in 0..=u8::MAX {
+            signatures[usize::from(byte)].push(dfa.byte_classes().get(byte));
+        }
+    }
+    let mut known = HashMap::new();
+    let mut classes = [0; 256];
+    let mut representatives = Vec::new();
+    for byte in 0..=u8::MAX {
+        let next = known.len() as u8;
+        classes[usize::from(byte)] = *known.entry(&signatures[usize::from(byte)]).or_insert_with(|| {
+            representatives.push(byte);
+            next
+        });
+    }
+    (classes, representatives)
+}
+
+/// Copies the states of an automaton that can be reached; returns where its start is.
+fn append(
+    raw: &mut Raw,
+    dfa: &dense::DFA<Vec<u32>>,
+    representatives: &[u8],
+    mut outcome: impl FnMut(&[usize]) -> (Outcome, u32),
+) -> u32 {
+    let start = start::Config::new().anchored(Anchored::Yes);
+    // An anchored start is what the automaton was built with.
+    let Ok(start) = dfa.start_state(&start) else { return 0 };
+    let mut numbers: HashMap<StateID, u32> = HashMap::new();
+    let mut found: Vec<StateID> = Vec::new();
+    let base = raw.outcome_of.len() as u32;
+    let mut number = |id: StateID, found: &mut Vec<StateID>| {
+        if dfa.is_dead_state(id) {
+            return 0;
+        }
+        *numbers.entry(id).or_insert_with(|| {
+            found.push(id);
+            base + found.len() as u32 - 1
+        })
+    };
+    let first = number(start, &mut found);
+    let mut at = 0;
+    let mut matching = Vec::new();
+    while let Some(&id) = found.get(at) {
+        at += 1;
+        // A match shows one step late; the step behind the end of the text tells what matches here.
+        let end = dfa.next_eoi_state(id);
+        matching.clear();
+        if dfa.is_match_state(end) {
+            matching.extend((0..dfa.match_len(end)).map(|i| dfa.match_pattern(end, i).as_usize()));
+        }
+        let (value, index) = outcome(&matching);
+        if index as usize == raw.outcomes.len() {
+            raw.outcomes.push(value);
+        }
+        raw.outcome_of.push(index);
+        raw.rows.push(0);
+        for &byte in &representatives[1..] {
+            let next = number(dfa.next_state(id, byte), &mut found);
+            raw.rows.push(next);
+        }
+    }
+    first
+}
+
+/// What the rules that match say together.
+fn outcome(patterns: &[Pattern], matching: &[usize], shadows: &mut Shadows) -> Outcome {
+    let mut outcome = Outcome::NONE;
+    let mut matching: Vec<&Pattern> = matching.iter().map(|&i| &patterns[i]).collect();
+    matching.sort_unstable_by_key(|p| p.rule);
+    for pattern in matching {
+        match pattern.effect {
+            Effect::Deny => {
+                outcome.flags |= Outcome::DENY;
+                if outcome.deny_rule == 0 {
+                    outcome.deny_rule = pattern.rule;
+                }
+            }
+            Effect::Except => outcome.flags |= Outcome::EXCEPT,
+            Effect::Allow => {
+                outcome.flags |= Outcome::ALLOW;
+                let decides = outcome.allow_rule == 0;
+                if decides {
+                    outcome.allow_rule = pattern.rule;
+                    outcome.stage = pattern.stage;
+                }
+                if pattern.stage != STAY {
+                    shadows.seen(pattern, decides, outcome);
+                }
+            }
+        }
+    }
+    outcome
+}
+
+/// Transitions that never decide.
+#[derive(Debug, Default)]
+struct Shadows {
+    /// By rule: what decided instead, or `None` once the rule decided itself.
+    rules: HashMap<u16, Option<u16>>,
+}
+
+impl Shadows {
+    fn seen(&mut self, pattern: &Pattern, decides: bool, outcome: Outcome) {
+        let other = Some(outcome.allow_rule).filter(|_| !decides && outcome.stage != pattern.stage);
+        let entry = self.rules.entry(pattern.rule).or_insert(other);
+        if other.is_none() {
+            *entry = None;
+        }
+    }
+
+    fn found(self) -> Vec<(u16, u16)> {
+        let mut found: Vec<_> = self.rules.into_iter().filter_map(|(r, o)| o.map(|o| (r, o))).collect();
+        found.sort_unstable();
+        found
+    }
+}
+
+/// Numbers states and outcomes and writes the words.
+fn lay_out(stages: usize, rules: &[Rules], raw: &Raw) -> Result<Table, TooLarge> {
+    let width = raw.stride;
+    let row = |state: u32| &raw.rows[state as usize * width..][..width];
+    // Nothing that follows changes what such a state says.
+    let absorbs = |state: u32| row(state)[1..].iter().all(|&next| next == state);
+    let mut order: Vec<u32> = Vec::new();
+    let mut numbers = vec![u32::MAX; raw.outcome_of.len()];
+    let mut outcome_numbers = vec![u32::MAX; raw.outcomes.len()];
+    let mut outcomes = vec![Outcome::NONE];
+    outcome_numbers[0] = 0;
+    let mut visit = |state: u32, order: &mut Vec<u32>| {
+        let outcome = raw.outcome_of[state as usize] as usize;
+        if outcome_numbers[outcome] == u32::MAX {
+            outcome_numbers[outcome] = outcomes.len() as u32;
+            outcomes.push(raw.outcomes[outcome]);
+        }
+        if numbers[state as usize] == u32::MAX && !absorbs(state) {
+            numbers[state as usize] = order.len() as u32;
+            order.push(state);
+        }
+    };
+    for &start in &raw.starts {
+        visit(start, &mut order);
+    }
+    let mut at = 0;
+    while let Some(&state) = order.get(at) {
+        at += 1;
+        for &next in &row(state)[1..] {
+            visit(next, &mut order);
+        }
+    }
+    limit("outcomes", outcomes.len(), OUTCOMES)?;
+    limit("states", order.len(), usize::from(ABSORBING))?;
+    let rows = word::OUTCOMES as usize + outcomes.len() * Outcome::WORDS as usize;
+    let total = rows + order.len() * width;
+    limit("words", total, TABLE_WORDS)?;
+
+    let end = |state: u32| ABSORBING + outcome_numbers[raw.outcome_of[state as usize] as usize] as u16;
+    let code = |state: u32| match numbers[state as usize] {
+        u32::MAX => end(state),
+        number => number as u16,
+    };
+    let mut words = vec![0; word::OUTCOMES as usize];
+    words[word::MAGIC as usize] = MAGIC;
+    words[word::VERSION as usize] = VERSION;
+    words[word::STRIDE as usize] = width as u16;
+    words[word::STAGES_USED as usize] = stages as u16;
+    words[word::ROWS as usize] = rows as u16;
+    words[word::ROWS as usize + 1] = (rows >> 16) as u16;
+    words[word::OUTCOMES_USED as usize] = outcomes.len() as u16;
+    for (byte, class) in raw.classes.iter().enumerate() {
+        words[word::CLASSES as usize + byte] = u16::from(*class);
+    }
+    for index in 0..STAGES * KINDS {
+        // Stages and kinds that are not used know no rule.
+        words[word::STARTS as usize + index] = ABSORBING;
+    }
+    for (rules, &start) in rules.iter().zip(&raw.starts) {
+        let index = slot(rules.stage, rules.kind) as usize;
+        words[word::STARTS as usize + index] = code(start);
+        words[word::DEFAULTS as usize + index] = u16::from(rules.default_allows);
+    }
+    for outcome in &outcomes {
+        words.extend([outcome.flags, outcome.deny_rule, outcome.allow_rule, outcome.stage]);
+    }
+    for &state in &order {
+        words.push(end(state));
+        words.extend(row(state)[1..].iter().map(|&next| code(next)));
+    }
+    Ok(Table { words, states: order.len(), shadowed: Vec::new() })
+}
+
+/// Refuses too much of something.
+fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), TooLarge> {
+    if found > limit { Err(TooLarge::Table { what, found, limit }) } else { Ok(()) }
+}

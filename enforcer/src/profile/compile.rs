@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! From a profile's text to what the kernel loads.
+
+use std::{fmt, sync::Arc};
+
+use enforcer_common::{
+    Decision, Kind,
+    address::Protocol,
+    anchor::Anchors,
+    decide,
+    table::{STAY, Slices},
+};
+use sha2::{Digest, Sha256};
+
+use super::{
+    address::{Host, PortRange},
+    automaton,
+    decode::decode,
+    document::{Effect, Mode},
+    error::{Error, Text},
+    lower::lower,
+    parse::parse,
+    sets::Sets,
+};
+
+/// A rule of a compiled profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its number, from 1, in the order of the file. What no line of the profile says, but the enforcer itself,
+    /// comes last.
+    pub number: u16,
+    /// The stage that it belongs to.
+    pub stage: u8,
+    /// What it is about.
+    pub kind: Kind,
+    /// What it says.
+    pub effect: Effect,
+    /// The rule as it is written.
+    pub text: String,
+    /// The file, as messages name it.
+    pub file: Arc<str>,
+    /// The line, from 1; 0 for a rule of the enforcer's own.
+    pub line: u32,
+    /// The column, from 1; 0 for a rule of the enforcer's own.
+    pub column: u32,
+}
+
+/// `npm-install.yaml:12`.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
+    }
+}
+
+/// A rule that allows a host. The table does not know it: whoever runs the profile finds the host's addresses and
+/// grants them. A stage that has such a rule must also be granted the host's name servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRule {
+    /// The rule's number.
+    pub rule: u16,
+    /// The stage.
+    pub stage: u8,
+    /// The host.
+    pub host: Host,
+    /// The ports, at most [`super::address::HOST_PORTS_MAX`] together. None for [`Host::NpmRegistry`] means the port
+    /// of the registry's URL.
+    pub ports: Vec<PortRange>,
+    /// The protocol; `None` is TCP and UDP.
+    pub protocol: Option<Protocol>,
+}
+
+/// A compiled profile.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// Its name.
+    pub name: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// Whether denials are made.
+    pub mode: Mode,
+    /// Where it came from, as messages name it.
+    pub source: Arc<str>,
+    /// SHA-256 over everything that decides: table, names of stages, mode, rules as written, hosts. Comments, layout
+    /// and the place of the file do not count.
+    pub digest: [u8; 32],
+    /// The words of the kernel's table, see [`enforcer_common::table`].
+    pub table: Vec<u16>,
+    /// States of its automaton.
+    pub states: usize,
+    /// The names of the stages; the first is the one that a run starts in.
+    pub stages: Vec<String>,
+    /// The rules, in the order of their numbers.
+    pub rules: Vec<Rule>,
+    /// The anchors in use: indices into [`super::glob::ANCHOR_NAMES`] and [`Anchors`].
+    pub anchors: Vec<usize>,
+    /// The rules that name hosts.
+    pub hosts: Vec<HostRule>,
+}
+
+impl Compiled {
+    /// Compiles a profile.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn new(source: &Arc<Text>) -> Result<Self, Error> {
+        let root = parse(source)?;
+        let (document, mut problems) = decode(source, &root);
+        let sets = Sets::shipped()?;
+        let lowered = lower(source, &document, &sets, &mut problems);
+        if !problems.is_empty() {
+            return Err(Error::new(problems));
+        }
+        let table = automaton::build(document.stages.len(), &lowered.automata)
+            .map_err(|large| lowered.too_large(source, &document, large))?;
+        for &(rule, by) in &table.shadowed {
+            problems.extend(lowered.shadowed(source, &document, rule, by));
+        }
+        if !problems.is_empty() {
+            return Err(Error::new(problems));
+        }
+        let mut compiled = Self {
+            name: document.name,
+            owner: document.owner,
+            description: document.description,
+            mode: document.mode,
+            source: source.name().into(),
+            digest: [0; 32],
+            table: table.words,
+            states: table.states,
+            stages: document.stages.into_iter().map(|stage| stage.name.value).collect(),
+            rules: lowered.rules,
+            anchors: lowered.anchors,
+            hosts: lowered.hosts,
+        };
+        compiled.digest = compiled.hash();
+        Ok(compiled)
+    }
+
+    /// The rule with this number.
+    #[must_use]
+    pub fn rule(&self, number: u16) -> Option<&Rule> {
+        self.rules.get(usize::from(number).checked_sub(1)?)
+    }
+
+    /// The stage with this name.
+    #[must_use]
+    pub fn stage(&self, name: &str) -> Option<u8> {
+        self.stages.iter().position(|stage| stage == name).and_then(|index| u8::try_from(index).ok())
+    }
+
+    /// Decides as the kernel does. `text` is a path, or for [`Kind::Connect`] the text of an endpoint; what a host
+    /// rule would grant is not known here.
+    #[must_use]
+    pub fn decide(&self, stage: u8, kind: Kind, text: &[u8], anchors: &Anchors) -> Decision {
+        let space = Slices { table: &self.table, text };
+        let anchors = (kind != Kind::Connect).then_some(anchors);
+        decide(space, stage, kind, anchors, || 0)
+    }
+
+    /// The digest in hexadecimal.
+    #[must_use]
+    pub fn digest_text(&self) -> String {
+        self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut text = |text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        };
+        text(&self.name);
+        text(self.mode.name());
+        self.stages.iter().for_each(|stage| text(stage));
+        for rule in &self.rules {
+            text(&format!("{} {} {} {}", rule.number, rule.stage, rule.kind.name(), rule.effect.name()));
+            text(&rule.text);
+        }
+        for host in &self.hosts {
+            text(&format!("{} {} {} {:?} {:?}", host.rule, host.stage, host.host, host.ports, host.protocol));
+        }
+        for word in &self.table {
+            hash.update(word.to_le_bytes());
+        }
+        hash.finalize().into()
+    }
+}
+
+/// The stage of an outcome, if it is one.
+#[must_use]
+pub fn leads_to(decision: &Decision) -> Option<u8> {
+    if decision.stage == STAY { None } else { u8::try_from(decision.stage).ok() }
+}

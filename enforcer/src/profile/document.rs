@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A profile as it is written: what `decode` makes of the tree, before globs and addresses are looked into.
+
+use enforcer_common::Kind;
+
+use super::error::Span;
+
+/// The version of the profile language.
+pub const LANGUAGE: i64 = 1;
+
+/// Something written, and its place.
+#[derive(Clone, Debug)]
+pub(super) struct At<T> {
+    /// Where.
+    pub(super) span: Span,
+    /// What.
+    pub(super) value: T,
+}
+
+/// Whether denials are made or only reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Denials are made.
+    #[default]
+    Enforce,
+    /// Denials are reported, nothing is refused.
+    Audit,
+}
+
+impl Mode {
+    /// The word in profiles and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Audit => "audit",
+        }
+    }
+}
+
+/// What a rule says of what it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// It may go ahead, unless a deny rule matches.
+    Allow,
+    /// It may not, unless an except rule matches.
+    Deny,
+    /// No deny rule applies.
+    Except,
+}
+
+impl Effect {
+    /// The key in profiles.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Except => "except",
+        }
+    }
+}
+
+/// A profile as written.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    /// Its name.
+    pub(super) name: String,
+    /// Who answers for it.
+    pub(super) owner: String,
+    /// What it is for.
+    pub(super) description: String,
+    /// Enforce or audit.
+    pub(super) mode: Mode,
+    /// The stages, in written order.
+    pub(super) stages: Vec<Stage>,
+    /// The rules of all stages, in written order.
+    pub(super) rules: Vec<Rule>,
+}
+
+/// A stage as written, without its rules.
+#[derive(Debug)]
+pub(super) struct Stage {
+    /// Its name.
+    pub(super) name: At<String>,
+    /// Whether it allows what no rule names, by kind.
+    pub(super) defaults: [bool; Kind::ALL.len()],
+}
+
+impl Stage {
+    /// A stage with the language's defaults: reading is allowed, everything else is not.
+    pub(super) fn new(name: At<String>) -> Self {
+        let mut defaults = [false; Kind::ALL.len()];
+        defaults[Kind::Read as usize] = true;
+        Self { name, defaults }
+    }
+}
+
+/// A rule as written.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Index of its stage.
+    pub(super) stage: u8,
+    /// What it is about.
+    pub(super) kind: Kind,
+    /// What it says.
+    pub(super) effect: Effect,
+    /// Where it is.
+    pub(super) span: Span,
+    /// What it matches.
+    pub(super) target: Target,
+}
+
+impl Rule {
+    /// What messages about the rule underline.
+    pub(super) fn place(&self) -> Span {
+        match &self.target {
+            Target::Glob { glob, .. } => glob.span,
+            Target::Net { address: Some(destination), .. } | Target::Net { host: Some(destination), .. } => {
+                destination.span
+            }
+            Target::Net { .. } => self.span,
+        }
+    }
+}
+
+/// What a rule matches.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// Paths.
+    Glob {
+        /// The glob, the name of a program or `@set`.
+        glob: At<String>,
+        /// The stage that an exec leads to.
+        leads_to: Option<At<String>>,
+    },
+    /// Addresses.
+    Net {
+        /// The address, the block or `any`.
+        address: Option<At<String>>,
+        /// The host.
+        host: Option<At<String>>,
+        /// The ports; `None` is all of them.
+        ports: Option<At<Vec<At<String>>>>,
+        /// The protocol; `None` is TCP and UDP.
+        protocol: Option<At<String>>,
+    },
+}
+
+impl Target {
+    /// The rule as it is written, on one line.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Glob { glob, leads_to: None } => glob.value.clone(),
+            Self::Glob { glob, leads_to: Some(stage) } => {
+                format!("{{ path: \"{}\", stage: {} }}", glob.value, stage.value)
+            }
+            Self::Net { address, host, ports, protocol } => {
+                let mut parts = Vec::new();
+                if let Some(address) = address {
+                    parts.push(format!("address: {}", address.value));
+                }
+                if let Some(host) = host {
+                    parts.push(format!("host: \"{}\"", host.value));
+                }
+                if let Some(ports) = ports {
+                    let list: Vec<_> = ports.value.iter().map(|p| p.value.as_str()).collect();
+                    parts.push(format!("ports: [{}]", list.join(", ")));
+                }
+                if let Some(protocol) = protocol {
+                    parts.push(format!("protocol: {}", protocol.value));
+                }
+                format!("{{ {} }}", parts.join(", "))
+            }
+        }
+    }
+}

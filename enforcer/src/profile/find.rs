@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Where profiles are: a file, the directory of the machine's own, or the binary.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    error::{Code, Error, Problem, Text, list, nearest},
+    parse::BYTES_MAX,
+};
+
+/// Where a machine's profiles are.
+pub const DIRECTORY: &str = "/etc/enforcer/profiles";
+
+/// The profiles in the binary.
+const EMBEDDED: [(&str, &str); 2] = [
+    ("node-build", include_str!("../../../profiles/node-build.yaml")),
+    ("npm-install", include_str!("../../../profiles/npm-install.yaml")),
+];
+
+/// Finds the profile that `--profile` names: a value with `/`, or that ends with `.yaml` or `.yml`, is a file; else it
+/// is the name of a file in [`DIRECTORY`], or of a profile in the binary.
+///
+/// # Errors
+///
+/// There is none, or it cannot be read.
+pub fn find(value: &str) -> Result<Arc<Text>, Error> {
+    find_in(value, Path::new(DIRECTORY))
+}
+
+/// [`find`] with another directory.
+fn find_in(value: &str, directory: &Path) -> Result<Arc<Text>, Error> {
+    if value.contains('/') || value.ends_with(".yaml") || value.ends_with(".yml") {
+        return match read(Path::new(value)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !value.contains('/') => {
+                let name = value.trim_end_matches(".yml").trim_end_matches(".yaml");
+                let mut problem = unreadable(value, &error);
+                if names(directory).iter().any(|n| n == name) {
+                    problem = problem.help(format!("for the profile of this name, write `--profile {name}`"));
+                }
+                Err(problem.into())
+            }
+            Err(error) => Err(unreadable(value, &error).into()),
+        };
+    }
+    let path = directory.join(format!("{value}.yaml"));
+    match read(&path) {
+        Ok(text) => return text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unreadable(&path.display().to_string(), &error).into()),
+    }
+    if let Some((name, text)) = EMBEDDED.iter().find(|(name, _)| *name == value) {
+        return Ok(Text::new(format!("{name}.yaml (built in)"), (*text).to_owned()));
+    }
+    let names = names(directory);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let help = match nearest(value, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`? There is {}", list(&names)),
+        None => format!("there is {}; a path to a file needs a `/` or `.yaml`", list(&names)),
+    };
+    let message = format!("there is no profile `{value}`, neither in {} nor built in", directory.display());
+    Err(Problem::new(Code::UnknownProfile, message).help(help).into())
+}
+
+/// The names of all profiles that can be found by name.
+#[must_use]
+pub fn available() -> Vec<String> {
+    names(Path::new(DIRECTORY))
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = EMBEDDED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let files =
+        fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| PathBuf::from(entry.file_name()));
+    names.extend(files.filter(|f| f.extension().is_some_and(|e| e == "yaml")).filter_map(|file| {
+        file.file_stem().and_then(|stem| stem.to_str()).filter(|stem| *stem != "sets").map(str::to_owned)
+    }));
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Reads a file. The outer error is that of the file, the inner one that of what is in it.
+fn read(path: &Path) -> io::Result<Result<Arc<Text>, Error>> {
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    // One byte more than there may be: enough for the parser to refuse it.
+    fs::File::open(path)?.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => Ok(Text::new(name, text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1;
+            let message = format!("{name} is not UTF-8 text: line {line}, byte {at}");
+            Err(Problem::new(Code::NotText, message).into())
+        }
+    })
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Problem {
+    Problem::new(Code::Unreadable, format!("the profile {name} cannot be read: {error}"))
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! From rules as written to rules as the automaton takes them: globs, sets, addresses and stages are looked into.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use enforcer_common::{Kind, table::STAY};
+use regex_syntax::hir::Hir;
+
+use super::{
+    address::{self, Block, HOST_PORTS_MAX, Host, PortRange},
+    automaton::{Pattern, Rules, TooLarge, determinize},
+    compile::{HostRule, Rule},
+    document::{self, At, Document, Effect, Target},
+    error::{Code, Error, Problem, Span, Text, suggest},
+    glob::{Fault, Glob},
+    sets::Sets,
+};
+
+/// What the kernel reports for an executed memory file: never a path that a rule of a profile means.
+const MEMORY_FILES: &str = "/memfd:*";
+
+/// The rules, ready for the automaton.
+#[derive(Debug)]
+pub(super) struct Lowered {
+    /// For reports.
+    pub(super) rules: Vec<Rule>,
+    /// By stage and kind.
+    pub(super) automata: Vec<Rules>,
+    /// Rules that name hosts.
+    pub(super) hosts: Vec<HostRule>,
+    /// The anchors in use.
+    pub(super) anchors: Vec<usize>,
+    /// How many wildcards each rule has, by number from 1.
+    wildcards: Vec<usize>,
+}
+
+/// Looks into every rule; what is wrong goes to `problems`.
+pub(super) fn lower(
+    source: &Arc<Text>,
+    document: &Document,
+    sets: &Sets,
+    problems: &mut Vec<Problem>,
+) -> Lowered {
+    let automata = (0..document.stages.len())
+        .flat_map(|stage| Kind::ALL.iter().map(move |&kind| (stage, kind)))
+        .map(|(stage, kind)| Rules {
+            stage: stage as u8,
+            kind,
+            default_allows: document.stages[stage].defaults[kind as usize],
+            patterns: Vec::new(),
+        })
+        .collect();
+    let mut lowering = Lowering {
+        source,
+        document,
+        sets,
+        problems,
+        used: BTreeSet::new(),
+        out: Lowered {
+            rules: Vec::new(),
+            automata,
+            hosts: Vec::new(),
+            anchors: Vec::new(),
+            wildcards: Vec::new(),
+        },
+    };
+    for rule in &document.rules {
+        lowering.rule(rule);
+    }
+    lowering.own_rules();
+    let mut out = lowering.out;
+    out.anchors = lowering.used.into_iter().collect();
+    if out.rules.len() > usize::from(u16::MAX) {
+        let message = format!("a profile has at most {} rules; this one has {}", u16::MAX, out.rules.len());
+        let place = document.rules.last().map_or(Span::default(), document::Rule::place);
+        problems.push(Problem::new(Code::RuleCount, message).at(source, place, ""));
+    }
+    out
+}
+
+struct Lowering<'a> {
+    source: &'a Arc<Text>,
+    document: &'a Document,
+    sets: &'a Sets,
+    problems: &'a mut Vec<Problem>,
+    used: BTreeSet<usize>,
+    out: Lowered,
+}
+
+impl Lowering<'_> {
+    fn fault(&mut self, fault: Fault, span: Span) {
+        self.problems.push(Problem::new(fault.code, fault.message).maybe_help(fault.help).at(
+            self.source,
+            span,
+            "",
+        ));
+    }
+
+    /// Keeps a value, or the fault as a problem.
+    fn keep<T>(&mut self, result: Result<T, Fault>, span: Span) -> Option<T> {
+        result.map_err(|fault| self.fault(fault, span)).ok()
+    }
+
+    fn rule(&mut self, rule: &document::Rule) {
+        let number = u16::try_from(self.out.rules.len() + 1).unwrap_or(u16::MAX);
+        let place = rule.place();
+        let (line, column) = self.source.position(place.start);
+        self.out.rules.push(Rule {
+            number,
+            stage: rule.stage,
+            kind: rule.kind,
+            effect: rule.effect,
+            text: rule.target.text(),
+            file: self.source.name().into(),
+            line,
+            column,
+        });
+        let (hir, stage, wildcards) = match &rule.target {
+            Target::Glob { glob, leads_to } => {
+                let stage = leads_to.as_ref().map_or(STAY, |stage| self.stage(stage));
+                let Some((hir, wildcards)) = self.globs(glob, rule.kind, rule.effect) else { return };
+                (hir, stage, wildcards)
+            }
+            Target::Net { address, host, ports, protocol } => {
+                let ports = self.ports(ports.as_ref());
+                let protocol = protocol.as_ref().and_then(|p| self.keep(address::protocol(&p.value), p.span));
+                if let Some(host) = host {
+                    self.host(rule, number, host, ports, protocol);
+                    self.out.wildcards.push(0);
+                    return;
+                }
+                let Some(address) = address else { return };
+                let Some(block) = self.keep(Block::parse(&address.value), address.span) else { return };
+                (block.hir(&ports.unwrap_or_default(), protocol, rule.effect), STAY, 0)
+            }
+        };
+        self.out.wildcards.push(wildcards);
+        self.pattern(rule.stage, rule.kind, Pattern { rule: number, effect: rule.effect, stage, hir });
+    }
+
+    fn pattern(&mut self, stage: u8, kind: Kind, pattern: Pattern) {
+        let index = usize::from(stage) * Kind::ALL.len() + kind as usize;
+        if let Some(rules) = self.out.automata.get_mut(index) {
+            rules.patterns.push(pattern);
+        }
+    }
+
+    /// The index of a stage that a rule leads to.
+    fn stage(&mut self, name: &At<String>) -> u16 {
+        let stages = &self.document.stages;
+        if let Some(index) = stages.iter().position(|stage| stage.name.value == name.value) {
+            return index as u16;
+        }
+        let names: Vec<&str> = stages.iter().map(|stage| stage.name.value.as_str()).collect();
+        let message = format!("there is no stage `{}`", name.value);
+        let fault = Fault::new(Code::UnknownStage, message).help(suggest(&name.value, &names));
+        self.fault(fault, name.span);
+        STAY
+    }
+
+    /// The regular expression of a glob or a set, and how many wildcards there are.
+    fn globs(&mut self, glob: &At<String>, kind: Kind, effect: Effect) -> Option<(Hir, usize)> {
+        let globs = if let Some(name) = glob.value.strip_prefix('@') {
+            match self.sets.get(name) {
+                Ok(set) => set.globs.clone(),
+                Err(help) => {
+                    let message = format!("there is no set `{}`", glob.value);
+                    self.fault(Fault::new(Code::UnknownSet, message).help(help), glob.span);
+                    return None;
+                }
+            }
+        } else {
+            vec![self.keep(Glob::parse(&glob.value), glob.span)?]
+        };
+        let set = glob.value.starts_with('@');
+        let mut hirs = Vec::with_capacity(globs.len());
+        let mut wildcards = 0;
+        for mut one in globs {
+            if kind == Kind::Exec {
+                one = one.in_program_directories();
+            } else if set && one.names_program() {
+                let message = format!("`{}` is a set of programs, for rules below `exec`", glob.value);
+                self.fault(Fault::new(Code::ProgramsHere, message), glob.span);
+                return None;
+            }
+            let checked = one.check();
+            self.keep(checked, glob.span)?;
+            self.used.extend(one.anchors());
+            wildcards += one.wildcards();
+            hirs.push(one.hir(effect != Effect::Allow));
+        }
+        Some((Hir::alternation(hirs), wildcards))
+    }
+
+    /// The ports of a network rule; `None` if it names none.
+    fn ports(&mut self, ports: Option<&At<Vec<At<String>>>>) -> Option<Vec<PortRange>> {
+        let ports = ports?;
+        let mut ranges: Vec<PortRange> =
+            ports.value.iter().filter_map(|p| self.keep(PortRange::parse(&p.value), p.span)).collect();
+        ranges.sort_unstable();
+        Some(ranges)
+    }
+
+    /// A rule that names a host.
+    fn host(
+        &mut self,
+        rule: &document::Rule,
+        number: u16,
+        host: &At<String>,
+        ports: Option<Vec<PortRange>>,
+        protocol: Option<enforcer_common::address::Protocol>,
+    ) {
+        let Some(name) = self.keep(Host::parse(&host.value), host.span) else { return };
+        if rule.effect == Effect::Deny {
+            let fault = Fault::new(Code::Destination, "a deny rule names addresses, not a host")
+                .help("what no rule allows is denied already; a name can lead anywhere");
+            return self.fault(fault, host.span);
+        }
+        let count: usize = ports.iter().flatten().map(|range| range.count()).sum();
+        let wrong = match (&ports, &name) {
+            (None, Host::Name(name)) => {
+                Some(format!("a rule for a host names its ports; this one for `{name}` does not"))
+            }
+            _ if count > HOST_PORTS_MAX => Some(format!(
+                "a rule for a host names at most {HOST_PORTS_MAX} ports; this one names {count}"
+            )),
+            _ => None,
+        };
+        if let Some(message) = wrong {
+            return self.fault(Fault::new(Code::Port, message).help("such as `ports: [443]`"), rule.place());
+        }
+        self.out.hosts.push(HostRule {
+            rule: number,
+            stage: rule.stage,
+            host: name,
+            ports: ports.unwrap_or_default(),
+            protocol,
+        });
+    }
+
+    /// What the enforcer itself says, in every stage: a memory file is not executed. Its name is chosen by whoever
+    /// made it, so that a glob that begins with `**` would match it. An except rule of the profile can allow it.
+    fn own_rules(&mut self) {
+        let Ok(glob) = Glob::parse(MEMORY_FILES) else { return };
+        for stage in 0..self.document.stages.len() {
+            let number = u16::try_from(self.out.rules.len() + 1).unwrap_or(u16::MAX);
+            let stage = stage as u8;
+            self.out.rules.push(Rule {
+                number,
+                stage,
+                kind: Kind::Exec,
+                effect: Effect::Deny,
+                text: MEMORY_FILES.to_owned(),
+                file: "the enforcer's own rules".into(),
+                line: 0,
+                column: 0,
+            });
+            self.out.wildcards.push(0);
+            let hir = glob.hir(true);
+            self.pattern(stage, Kind::Exec, Pattern { rule: number, effect: Effect::Deny, stage: STAY, hir });
+        }
+    }
+}
+
+impl Lowered {
+    /// Tells which rules need too large an automaton.
+    pub(super) fn too_large(&self, source: &Arc<Text>, document: &Document, large: TooLarge) -> Error {
+        let index = match large {
+            TooLarge::Rules(index) => index,
+            TooLarge::Table { what, found, limit } => {
+                let message =
+                    format!("the compiled profile needs {found} {what}; the kernel's table holds {limit}");
+                let help = "use fewer or simpler globs, or split the profile";
+                return Problem::new(Code::TableFull, message)
+                    .help(help)
+                    .at(source, Span::default(), "")
+                    .into();
+            }
+        };
+        let rules = &self.automata[index];
+        let culprits = culprits(&rules.patterns);
+        let stage = &document.stages[usize::from(rules.stage)].name.value;
+        let mut numbers: Vec<u16> = culprits.iter().map(|p| p.rule).collect();
+        let wild = |number: u16| self.wildcards.get(usize::from(number) - 1).copied().unwrap_or(0);
+        numbers.sort_by_key(|&number| (std::cmp::Reverse(wild(number)), number));
+        numbers.truncate(5);
+        let place = |number: u16| document.rules.get(usize::from(number) - 1).map(document::Rule::place);
+        let message = format!(
+            "the {} rules of stage `{stage}` need too large an automaton; {} of them are enough for that",
+            rules.kind.name(),
+            culprits.len(),
+        );
+        let mut places = numbers.iter().filter_map(|&number| place(number));
+        let first = places.next().unwrap_or_default();
+        let mut problem = Problem::new(Code::Explosion, message)
+            .help("each wildcard doubles what must be kept in mind about the others: use fewer `*` in a rule, or begin it with a directory instead of `**`")
+            .at(source, first, "this rule");
+        for span in places {
+            problem = problem.and(span, "and this one");
+        }
+        problem.into()
+    }
+
+    /// Tells of a transition that never happens.
+    pub(super) fn shadowed(
+        &self,
+        source: &Arc<Text>,
+        document: &Document,
+        rule: u16,
+        by: u16,
+    ) -> Option<Problem> {
+        let place =
+            |number: u16| document.rules.get(usize::from(number).checked_sub(1)?).map(document::Rule::place);
+        let text = |number: u16| {
+            self.rules.get(usize::from(number) - 1).map(|r| r.text.as_str()).unwrap_or_default()
+        };
+        let message = format!("this rule never leads to its stage: `{}` allows the same before it", text(by));
+        Some(
+            Problem::new(Code::ShadowedStage, message)
+                .help("of the allow rules that match, the first decides: move this one up")
+                .at(source, place(rule)?, "never decides")
+                .and(place(by)?, "decides instead"),
+        )
+    }
+}
+
+/// The shortest run of rules that is too large an automaton on its own.
+fn culprits(patterns: &[Pattern]) -> &[Pattern] {
+    let fits = |patterns: &[Pattern]| determinize(patterns).is_some();
+    // The fewest from the beginning that do not fit; then the fewest of those from the end.
+    let (mut good, mut bad) = (0, patterns.len());
+    while bad - good > 1 {
+        let middle = good.midpoint(bad);
+        if fits(&patterns[..middle]) { good = middle } else { bad = middle }
+    }
+    let patterns = &patterns[..bad];
+    let (mut bad, mut good) = (0, patterns.len());
+    while good - bad > 1 {
+        let middle = good.midpoint(bad);
+        if fits(&patterns[middle..]) { good = middle } else { bad = middle }
+    }
+    &patterns[bad..]
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Profiles: what the processes of a pipeline may do, from YAML to the table that the kernel walks.
+//!
+//! [`load`] is all that a caller needs: it finds a profile by name or path, reads it, and compiles it. What is
+//! wrong with it comes back as an [`Error`] that knows every place.
+
+pub mod address;
+mod automaton;
+pub mod compile;
+mod decode;
+pub mod document;
+pub mod error;
+pub mod find;
+pub mod glob;
+mod lower;
+mod minimize;
+mod parse;
+pub mod sets;
+
+pub use address::{Host, PortRange};
+pub use compile::{Compiled, HostRule, Rule, leads_to};
+pub use document::{Effect, Mode};
+pub use error::{Code, Error, Problem, Text};
+pub use find::{available, find};
+pub use glob::ANCHOR_NAMES;
+
+/// Finds and compiles the profile that `--profile` names.
+///
+/// # Errors
+///
+/// There is none of this name, or something is wrong with it.
+pub fn load(value: &str) -> Result<Compiled, Error> {
+    Compiled::new(&find(value)?)
+}
