@@ -54,9 +54,6 @@ pub struct Endpoint {
     pub family: u8,
 }
 
-/// `::ffff:0:0/96`, the IPv4-mapped prefix.
-const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-
 impl Endpoint {
     /// An IPv4 endpoint.
     #[must_use]
@@ -70,16 +67,9 @@ impl Endpoint {
     /// An IPv6 endpoint, or the IPv4 endpoint that it is a spelling of.
     #[must_use]
     #[inline(always)]
-    pub fn v6(octets: [u8; 16], port: u16, protocol: Protocol) -> Self {
-        let mut family = 4;
-        let mut i = 0;
-        while i < MAPPED.len() {
-            if octets[i] != MAPPED[i] {
-                family = 6;
-            }
-            i += 1;
-        }
-        Self { address: octets, port, protocol: protocol as u8, family }
+    pub const fn v6(octets: [u8; 16], port: u16, protocol: Protocol) -> Self {
+        let mapped = u128::from_be_bytes(octets) >> 32 == 0xffff; // ::ffff:0:0/96
+        Self { address: octets, port, protocol: protocol as u8, family: if mapped { 4 } else { 6 } }
     }
 
     /// Writes the text and its NUL through `put(index, byte)`; returns the length without the NUL.
@@ -88,7 +78,7 @@ impl Endpoint {
         put(0, self.protocol);
         put(1, b'0' + self.family);
         let mut at = 2;
-        let mut i = if self.family == 4 { MAPPED.len() } else { 0 };
+        let mut i = if self.family == 4 { 12 } else { 0 };
         while i < 16 {
             let byte = self.address[i & 15];
             put(at, digit(byte >> 4));
@@ -107,10 +97,10 @@ impl Endpoint {
     }
 }
 
-/// One lower-case hexadecimal digit.
+/// One lower-case hexadecimal digit. Looked up, because the verifier follows every branch.
 #[inline(always)]
-const fn digit(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+fn digit(nibble: u8) -> u8 {
+    b"0123456789abcdef"[usize::from(nibble & 15)]
 }
 
 /// Key of the grants map: an address that this run may reach because a host rule's name led to it.

@@ -11,19 +11,22 @@ pub const ANCHORS: usize = 8;
 /// Longest value of an anchor, in bytes. A longer one is refused when the run is set up.
 pub const ANCHOR_MAX: usize = 255;
 
+/// Eight-byte words of an anchor's value.
+pub const ANCHOR_WORDS: usize = (ANCHOR_MAX + 1) / 8;
+
 /// The values of a run's anchors, without trailing slash, at index `symbol - 1`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Anchors {
-    /// Length of each value; 0 means that the anchor has no value in this run and matches nothing.
+    /// Length of each value in bytes; 0 means that the anchor has no value in this run and matches nothing.
     pub len: [u16; ANCHORS],
-    /// The values, not terminated.
-    pub text: [[u8; ANCHOR_MAX + 1]; ANCHORS],
+    /// The values, in little-endian words, so that they are compared eight bytes at a time.
+    pub words: [[u64; ANCHOR_WORDS]; ANCHORS],
 }
 
 impl Anchors {
     /// No anchor has a value.
-    pub const NONE: Self = Self { len: [0; ANCHORS], text: [[0; ANCHOR_MAX + 1]; ANCHORS] };
+    pub const NONE: Self = Self { len: [0; ANCHORS], words: [[0; ANCHOR_WORDS]; ANCHORS] };
 
     /// Gives anchor `index` a value.
     ///
@@ -39,7 +42,11 @@ impl Anchors {
         if !trimmed.starts_with(b"/") || trimmed.len() > ANCHOR_MAX {
             return Err(value);
         }
-        self.text[index][..trimmed.len()].copy_from_slice(trimmed);
+        for (word, bytes) in self.words[index].iter_mut().zip(trimmed.chunks(8)) {
+            let mut padded = [0; 8];
+            padded[..bytes.len()].copy_from_slice(bytes);
+            *word = u64::from_le_bytes(padded);
+        }
         self.len[index] = trimmed.len() as u16;
         Ok(())
     }

@@ -4,9 +4,9 @@
 
 use crate::{
     action::{Kind, Reason, Verdict},
-    anchor::{ANCHOR_MAX, ANCHORS, Anchors, symbol},
+    anchor::{ANCHOR_WORDS, ANCHORS, Anchors, symbol},
     run::STAGE_PROBE,
-    table::{Cursor, Outcome, STAGES, STAY, Space, word},
+    table::{Cursor, Outcome, STAGES, STAY, Space, Step, word},
 };
 
 /// A verdict and where it comes from.
@@ -57,25 +57,44 @@ pub fn decide<S: Space>(
     if usize::from(stage) >= STAGES || u16::from(stage) >= space.word(word::STAGES_USED) {
         return Decision::denied(Reason::NoRun);
     }
-    let start = space.start(stage, kind);
-    let Some(mut found) = Cursor::new(space, start, 0).finish() else {
+    let mut spellings =
+        Spellings { space, anchors, start: space.start(stage, kind), found: Outcome::NONE, too_long: false };
+    S::repeat(1 + ANCHORS as u32, &mut spellings);
+    if spellings.too_long {
         return Decision::denied(Reason::TooLong);
-    };
-    if let Some(anchors) = anchors {
-        let mut index = 0;
-        while index < ANCHORS {
-            if let Some(rest) = below(&space, anchors, index) {
-                let mut cursor = Cursor::new(space, start, rest);
-                cursor.take(symbol(index));
-                let Some(outcome) = cursor.finish() else {
-                    return Decision::denied(Reason::TooLong);
-                };
-                found = merge(found, outcome);
-            }
-            index += 1;
-        }
     }
-    resolve(found, space.default_allows(stage, kind), grant)
+    resolve(spellings.found, space.default_allows(stage, kind), grant)
+}
+
+/// The spellings of a text: first as it is, then from each anchor that it lies below.
+struct Spellings<'a, S> {
+    space: S,
+    anchors: Option<&'a Anchors>,
+    start: u16,
+    found: Outcome,
+    too_long: bool,
+}
+
+impl<S: Space> Step for Spellings<'_, S> {
+    /// Judges one spelling; true when the text has no end.
+    #[inline(always)]
+    fn step(&mut self, index: u32) -> bool {
+        let mut cursor = Cursor::new(self.space, self.start, 0);
+        if index > 0 {
+            let anchor = index as usize - 1;
+            let Some(rest) = self.anchors.and_then(|anchors| below(&self.space, anchors, anchor)) else {
+                return false;
+            };
+            cursor = Cursor::new(self.space, self.start, rest);
+            cursor.take(symbol(anchor));
+        }
+        let Some(outcome) = cursor.finish() else {
+            self.too_long = true;
+            return true;
+        };
+        self.found = merge(self.found, outcome);
+        false
+    }
 }
 
 /// Where the text goes on behind anchor `index`, if the text is the anchor's value or lies below it.
@@ -86,14 +105,19 @@ fn below<S: Space>(space: &S, anchors: &Anchors, index: usize) -> Option<u32> {
     if len == 0 {
         return None;
     }
-    let mut at = 0;
-    while at < len && at < ANCHOR_MAX as u32 {
-        if space.byte(at) != anchors.text[index][at as usize & ANCHOR_MAX] {
+    let mut word = 0;
+    while word < ANCHOR_WORDS && (word as u32) * 8 < len {
+        let left = len - word as u32 * 8;
+        let mask = if left < 8 { u64::MAX >> (64 - left * 8) } else { u64::MAX };
+        if (space.eight(word as u32 * 8) ^ anchors.words[index][word]) & mask != 0 {
             return None;
         }
-        at += 1;
+        word += 1;
     }
-    matches!(space.byte(at), b'/' | 0).then_some(at)
+    // Read again, so that the verifier knows nothing of it: it would follow the walk once for each way out of the loop.
+    // SAFETY: a field of a reference.
+    let len = u32::from(unsafe { core::ptr::read_volatile(&raw const anchors.len[index]) });
+    matches!(space.byte(len), b'/' | 0).then_some(len)
 }
 
 /// What two spellings of one text say together. The rule with the lower number was written first.

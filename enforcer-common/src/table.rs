@@ -28,7 +28,7 @@ pub const OUTCOMES: usize = (u16::MAX - ABSORBING) as usize + 1;
 pub const TEXT_SIZE: usize = 4096;
 /// Bytes of the longest text that can be judged.
 pub const TEXT_MAX: usize = TEXT_SIZE - 1;
-/// Bytes that one step of [`Space::drive`] walks.
+/// Bytes that one step of a walk takes.
 pub const CHUNK: usize = 64;
 
 /// Word indices of the header.
@@ -85,14 +85,22 @@ impl Outcome {
     pub const NONE: Self = Self { flags: 0, deny_rule: 0, allow_rule: 0, stage: STAY };
 }
 
+/// The body of a loop. In the kernel a loop is a call with a callback, so that the verifier reads the body once.
+pub trait Step {
+    /// One turn; true ends the loop.
+    fn step(&mut self, index: u32) -> bool;
+}
+
 /// A compiled profile together with the text that is judged. In the kernel both are map values; elsewhere, slices.
 pub trait Space: Copy {
     /// Word `index` of the compiled profile; 0 beyond its end.
     fn word(&self, index: u32) -> u16;
     /// Byte `index` of the text; anything beyond its end.
     fn byte(&self, index: u32) -> u8;
-    /// Calls [`Cursor::chunk`] until it returns true, at most `TEXT_SIZE / CHUNK` times.
-    fn drive(cursor: &mut Cursor<Self>);
+    /// Eight bytes of the text from byte `index`, a multiple of eight, in little-endian order.
+    fn eight(&self, index: u32) -> u64;
+    /// Calls `step` with 0, 1, … below `count` until it returns true.
+    fn repeat<C: Step>(count: u32, context: &mut C);
 
     /// Outcome `index`.
     #[inline(always)]
@@ -159,27 +167,28 @@ impl<S: Space> Cursor<S> {
         }
     }
 
-    /// Walks up to [`CHUNK`] bytes; true when an absorbing state was reached.
-    #[inline(always)]
-    pub fn chunk(&mut self) -> bool {
-        let mut state = self.state;
-        let mut at = self.at;
-        let end = at + CHUNK as u32;
-        while at != end && state < u32::from(ABSORBING) {
-            state = self.next(state, self.space.byte(at));
-            at += 1;
-        }
-        self.state = state;
-        self.at = at;
-        state >= u32::from(ABSORBING)
-    }
-
     /// Walks to the end; `None` if the text has no end within [`TEXT_SIZE`] bytes.
     #[inline(always)]
     pub fn finish(mut self) -> Option<Outcome> {
-        S::drive(&mut self);
+        S::repeat((TEXT_SIZE / CHUNK) as u32, &mut self);
         let absorbing = u32::from(ABSORBING);
         (self.state >= absorbing).then(|| self.space.outcome((self.state - absorbing) as u16))
+    }
+}
+
+impl<S: Space> Step for Cursor<S> {
+    /// Walks up to [`CHUNK`] bytes; true when an absorbing state was reached.
+    #[inline(always)]
+    fn step(&mut self, _index: u32) -> bool {
+        let mut state = self.state;
+        let mut taken = 0;
+        while taken < CHUNK as u32 && state < u32::from(ABSORBING) {
+            state = self.next(state, self.space.byte(self.at + taken));
+            taken += 1;
+        }
+        self.state = state;
+        self.at += CHUNK as u32;
+        state >= u32::from(ABSORBING)
     }
 }
 
@@ -201,9 +210,14 @@ impl Space for Slices<'_> {
         self.text.get(index as usize).copied().unwrap_or(0)
     }
 
-    fn drive(cursor: &mut Cursor<Self>) {
-        for _ in 0..TEXT_SIZE / CHUNK {
-            if cursor.chunk() {
+    fn eight(&self, index: u32) -> u64 {
+        let bytes = [0, 1, 2, 3, 4, 5, 6, 7].map(|offset| self.byte(index + offset));
+        u64::from_le_bytes(bytes)
+    }
+
+    fn repeat<C: Step>(count: u32, context: &mut C) {
+        for index in 0..count {
+            if context.step(index) {
                 break;
             }
         }

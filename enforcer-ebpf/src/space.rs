@@ -4,7 +4,7 @@
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use core::ffi::{c_long, c_void};
-use enforcer_common::table::{CHUNK, Cursor, Space, TABLE_WORDS, TEXT_SIZE};
+use enforcer_common::table::{Space, Step, TABLE_WORDS, TEXT_SIZE};
 
 /// Map values: the run's table and a scratch buffer's text.
 #[derive(Clone, Copy)]
@@ -28,20 +28,25 @@ impl Space for Kernel {
         unsafe { *self.text.add(index as usize & (TEXT_SIZE - 1)) }
     }
 
+    #[inline(always)]
+    fn eight(&self, index: u32) -> u64 {
+        // SAFETY: masked to the buffer's size, and aligned: the text starts at a multiple of eight.
+        u64::from_le(unsafe { *self.text.add(index as usize & (TEXT_SIZE - 8)).cast() })
+    }
+
     /// A loop that the verifier reads once: walking 4,096 bytes in line would cost it 74,000 instructions a walk.
     #[inline(always)]
-    fn drive(cursor: &mut Cursor<Self>) {
-        let callback = step as extern "C" fn(u32, *mut Cursor<Self>) -> c_long;
-        let context: *mut Cursor<Self> = cursor;
-        // SAFETY: the callback gets the cursor that it expects, which outlives the call.
-        unsafe { bpf_loop((TEXT_SIZE / CHUNK) as u32, callback as *mut c_void, context.cast(), 0) };
+    fn repeat<C: Step>(count: u32, context: &mut C) {
+        let callback = turn::<C> as extern "C" fn(u32, *mut C) -> c_long;
+        let context: *mut C = context;
+        // SAFETY: the callback gets the context that it expects, which outlives the call.
+        unsafe { bpf_loop(count, callback as *mut c_void, context.cast(), 0) };
     }
 }
 
-/// One step of the loop; 1 ends it.
+/// One turn of a loop; 1 ends it.
 #[inline(never)]
-extern "C" fn step(_index: u32, cursor: *mut Cursor<Kernel>) -> c_long {
-    // SAFETY: `drive` passes a valid cursor.
-    let cursor = unsafe { &mut *cursor };
-    c_long::from(cursor.chunk())
+extern "C" fn turn<C: Step>(index: u32, context: *mut C) -> c_long {
+    // SAFETY: `repeat` passes a valid context.
+    c_long::from(unsafe { &mut *context }.step(index))
 }
