@@ -56,7 +56,7 @@ case $INIT in
       systemd-journal-flush.service systemd-random-seed.service; do
       ln -s /dev/null $units/$unit
     done
-    exec /lib/systemd/systemd
+    exec /lib/systemd/systemd --unit=multi-user.target
     ;;
   *)
     setsid -w /bin/bash $payload/guest/runner.sh

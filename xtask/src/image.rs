@@ -16,12 +16,12 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::debian::{Archive, Mirrors};
-use crate::{cache, cmd, kernel, node, progress, registry, repo};
+use crate::{cache, cmd, ext4, node, progress, registry, repo};
 
 /// Everything the guest has beyond Debian's required packages.
-const PACKAGES: &str = "bash,ca-certificates,coreutils,curl,dbus,dnsmasq-base,file,findutils,gcc,git,iproute2,jq,kmod,\
-    libc6-dev,libcap2-bin,make,ncat,openssl,passwd,procps,psmisc,python3,strace,sudo,systemd,systemd-sysv,tar,util-linux,\
-    xz-utils";
+const PACKAGES: &str = "bash,bpftool,bubblewrap,ca-certificates,coreutils,curl,dbus,dnsmasq-base,e2fsprogs,file,findutils,\
+    gcc,git,iproute2,iputils-ping,jq,kmod,libc6-dev,libcap2-bin,make,ncat,openssl,passwd,procps,psmisc,python3,strace,\
+    sudo,systemd,systemd-sysv,tar,util-linux,xz-utils";
 
 /// Free room on the disk, in MB.
 const SPARE: u64 = 2048;
@@ -55,6 +55,8 @@ pub fn ensure(cache: &Path) -> Result<PathBuf> {
     if disk.is_file() {
         return Ok(disk);
     }
+    // What an interrupted call left.
+    cache::prune(&images, "work-", "")?;
     let base = images.join(&stages.base);
     if !base.is_dir() {
         let step = progress::step("guest system", "Debian bookworm with the tools that tests use");
@@ -138,7 +140,6 @@ fn make_base(cache: &Path, tree: &Path, step: &progress::Step) -> Result<()> {
     ]))?;
     for (path, text) in [
         ("etc/hostname", "testbed\n"),
-        ("etc/fstab", "/dev/disk/by-label/root / ext4 defaults,noatime 0 0\n"),
         ("etc/machine-id", "uninitialized\n"),
         ("etc/locale.conf", "LANG=C.UTF-8\n"),
     ] {
@@ -172,6 +173,6 @@ fn make_disk(cache: &Path, images: &Path, stages: &Stages) -> Result<()> {
     copy(&images.join(&stages.verdaccio), &tree.join("opt/verdaccio"))?;
     registry::seed(&tree, &tree.join(node::BIN), cache).context("seeding the guest's registry")?;
     let image = work.path().join("root.ext4");
-    kernel::make_ext4(&tree, &image, SPARE)?;
+    ext4::make(&tree, &image, SPARE)?;
     fs::rename(&image, images.join(&stages.disk)).context("moving the disk into place")
 }

@@ -161,3 +161,23 @@ pub fn write_boot(base: &Path, init: &Path, target: &mut impl Write) -> Result<(
     bytes.extend(cpio.finish());
     target.write_all(&bytes).context("writing the initramfs")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_has_aligned_headers_and_an_end() {
+        let mut cpio = Cpio::default();
+        cpio.dir("bin");
+        cpio.file("bin/tool", b"12345");
+        cpio.link("bin/sh", "tool");
+        let bytes = cpio.finish();
+        assert_eq!(bytes.len() % 512, 0);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let headers: Vec<usize> = text.match_indices("070701").map(|(at, _)| at).collect();
+        assert_eq!(headers.len(), 4);
+        assert!(headers.iter().all(|at| at % 4 == 0));
+        assert!(text.contains("TRAILER!!!"));
+    }
+}

@@ -6,12 +6,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::debian::{Archive, Mirrors, PrivateApt};
-use crate::{cache, cmd, initramfs, progress};
+use crate::{cache, cmd, ext4, initramfs, progress};
 
 /// A kernel release line and the suites in which Debian publishes it.
 #[derive(Debug)]
@@ -126,7 +125,10 @@ fn fetch(cache: &Path, line: &Line) -> Result<Kernel> {
 
     let home = cache.join("kernels");
     fs::create_dir_all(&home).with_context(|| format!("creating {}", home.display()))?;
-    let work = tempfile::tempdir_in(&home).context("making a directory to unpack into")?;
+    let prefix = format!("work-{}-", line.name);
+    cache::prune(&home, &prefix, "")?;
+    let work =
+        tempfile::Builder::new().prefix(&prefix).tempdir_in(&home).context("making a working directory")?;
     let tree = work.path().join("tree");
     apt.unpack(&packages, &tree)?;
     let busybox = initramfs::busybox(cache, &mirrors)?;
@@ -212,41 +214,51 @@ fn prepare(tree: &Path, ready: &Path, busybox: &Path) -> Result<()> {
     cmd::output(cmd::system("depmod").arg("-b").arg(&base).arg(&release))?;
     let modules = base.join("lib/modules");
     initramfs::write_base(&modules.join(&release), busybox, &ready.join("initramfs.cpio"))?;
-    make_ext4(&modules, &ready.join("modules.ext4"), 16)?;
+    ext4::make(&modules, &ready.join("modules.ext4"), 16)?;
     fs::remove_dir_all(&base).context("removing the unpacked modules")?;
     fs::write(ready.join("release"), &release).context("noting the kernel's release")
 }
 
-/// Makes an ext4 image of `dir`, owned as `dir` is, with `spare` MB of room, no mounting involved.
-pub fn make_ext4(dir: &Path, image: &Path, spare: u64) -> Result<()> {
-    let usage = cmd::output(Command::new("du").args(["-s", "--inodes", "--"]).arg(dir))?;
-    let inodes: u64 = usage.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(1000);
-    let usage = cmd::output(Command::new("du").args(["-s", "-k", "--"]).arg(dir))?;
-    let kilobytes: u64 =
-        usage.split_whitespace().next().and_then(|text| text.parse().ok()).context("odd output of du")?;
-    // Room for the data, for half a block lost in every file, for the inodes, and for what ext4 itself needs.
-    let nodes = inodes + inodes / 10 + 64 + spare * 100;
-    let size = kilobytes + kilobytes / 20 + inodes * 2 + nodes / 4 + 4096 + spare * 1024;
-    let file = fs::File::create(image).with_context(|| format!("creating {}", image.display()))?;
-    file.set_len(size * 1024).with_context(|| format!("sizing {}", image.display()))?;
-    let mut command = cmd::system("mke2fs");
-    command.args([
-        "-q",
-        "-F",
-        "-t",
-        "ext4",
-        "-b",
-        "4096",
-        "-m",
-        "0",
-        "-O",
-        "^has_journal,^resize_inode,^metadata_csum",
-    ]);
-    command
-        .args(["-E", "lazy_itable_init=1,nodiscard", "-N"])
-        .arg(nodes.to_string())
-        .arg("-d")
-        .arg(dir)
-        .arg(image);
-    cmd::output(&mut command).map(drop)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pick(names: &[&str], line: &str) -> Option<Vec<String>> {
+        let listed = names.iter().filter_map(|text| text.split_once(' '));
+        newest(&listed.map(|(name, version)| (name.to_owned(), version.to_owned())).collect::<Vec<_>>(), line)
+    }
+
+    #[test]
+    fn the_newest_version_of_a_line_is_picked_by_number() {
+        let listed = [
+            "linux-image-6.1.0-9-cloud-amd64 6.1.27-1",
+            "linux-image-6.1.0-56-cloud-amd64 6.1.192-2",
+            "linux-image-6.1.0-55-cloud-amd64-dbg 6.1.999-1",
+            "linux-image-6.12.117+deb12-cloud-amd64 6.12.117-1~deb12u1",
+            "linux-image-6.12-cloud-amd64 6.12.999-1",
+        ];
+        assert_eq!(pick(&listed, "6.1"), Some(vec!["linux-image-6.1.0-56-cloud-amd64".to_owned()]));
+        assert_eq!(pick(&listed, "6.12"), Some(vec!["linux-image-6.12.117+deb12-cloud-amd64".to_owned()]));
+        assert_eq!(pick(&listed, "6.18"), None);
+    }
+
+    #[test]
+    fn a_line_with_image_and_modules_apart_gets_both() {
+        let listed = [
+            "linux-image-7.2.13+deb14-cloud-amd64 7.2.13-1",
+            "linux-binary-7.2.13+deb14-cloud-amd64 7.2.13-1",
+            "linux-modules-7.2.13+deb14-cloud-amd64 7.2.13-1",
+            "linux-base-7.2.13+deb14-cloud-amd64 7.2.13-1",
+            "linux-binary-7.2.99+deb14-cloud-amd64 7.2.99-1",
+        ];
+        let want = ["binary", "modules", "base"].map(|part| format!("linux-{part}-7.2.13+deb14-cloud-amd64"));
+        assert_eq!(pick(&listed, "7.2"), Some(want.to_vec()));
+    }
+
+    #[test]
+    fn a_line_is_chosen_by_name() {
+        assert_eq!(lines("all").map(|lines| lines.len()).ok(), Some(4));
+        assert_eq!(lines("newest").ok().and_then(|lines| lines.first().map(|line| line.name)), Some("7.2"));
+        assert!(lines("5.10").is_err());
+    }
 }

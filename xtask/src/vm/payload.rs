@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::{Init, Vm};
-use crate::{cmd, initramfs, kernel, repo};
+use crate::{cmd, ext4, initramfs, repo};
 
 /// The files of one boot, open and already unlinked.
 pub(super) struct Disks {
@@ -58,7 +58,7 @@ impl Disks {
 
 /// An image of `dir`, without a name.
 fn disk(dir: &Path, image: &Path, spare: u64) -> Result<File> {
-    kernel::make_ext4(dir, image, spare)?;
+    ext4::make(dir, image, spare)?;
     let file = File::open(image).with_context(|| format!("opening {}", image.display()))?;
     fs::remove_file(image).with_context(|| format!("removing {}", image.display()))?;
     Ok(file)

@@ -185,3 +185,39 @@ fn pump(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_ends_at_the_nonce_however_it_is_cut() {
+        let nonce = "abab0123";
+        for size in 1..12 {
+            let (mut ours, theirs) = UnixStream::pair().unwrap();
+            let (sender, events) = mpsc::channel();
+            let thread = pump(theirs, Sink::Buffer(Vec::new()), nonce, sender).unwrap();
+            for part in b"text with ab and abab012 in itabab0123".chunks(size) {
+                ours.write_all(part).unwrap();
+            }
+            assert!(matches!(events.recv(), Ok(Event::StreamEnd)));
+            drop(ours);
+            assert_eq!(thread.join().unwrap(), b"text with ab and abab012 in it");
+        }
+    }
+
+    #[test]
+    fn a_stream_without_an_end_is_passed_on_whole() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let thread = pump(theirs, Sink::Buffer(Vec::new()), "nonce", mpsc::channel().0).unwrap();
+        ours.write_all(b"cut off non").unwrap();
+        drop(ours);
+        assert_eq!(thread.join().unwrap(), b"cut off non");
+    }
+
+    #[test]
+    fn a_kernel_in_trouble_is_noticed() {
+        let console = "[1.0] fine\n[2.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n";
+        assert_eq!(faults(console).len(), 1);
+    }
+}
