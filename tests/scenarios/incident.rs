@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The incidents, each first bare, where it must really do its harm, and then under the shipped profile.
+
+use serde_json::Value;
+
+use crate::guest::{Ended, Place, read_record, sh};
+
+/// What arrived at the listener so far, and what was tried.
+struct Evidence {
+    summary: Value,
+    attempts: usize,
+}
+
+/// Installs as `builder`, under `enforcer run` if asked, with fresh evidence.
+fn install(place: &Place, app: &str, install: &str, enforced: bool) -> (Ended, Evidence) {
+    sh("testbed-services && testbed-evidence start").success();
+    std::fs::write("/etc/sudoers.d/builder", "builder ALL=(root) NOPASSWD: ALL\n").unwrap();
+    let wrapper = if enforced {
+        format!("sudo enforcer run --profile npm-install --json {} -- ", place.path("record.jsonl").display())
+    } else {
+        String::new()
+    };
+    let script = format!(
+        "app=$(testbed-app {app})
+         runuser -u builder -- env -C \"$app\" HOME=/home/builder {wrapper}{install}
+         testbed-evidence settle >&2"
+    );
+    let ended = sh(&script).success();
+    let summary = serde_json::from_str(&sh("testbed-evidence summary").success().stdout).unwrap();
+    let attempts = sh("testbed-evidence attempts").success().stdout.lines().count();
+    sh("testbed-evidence stop").success();
+    (ended, Evidence { summary, attempts })
+}
+
+/// The theft happens bare, and does not under the profile; the report names the package.
+fn stopped(app: &str, command: &str, package: &str) {
+    let place = Place::new();
+    let (_, bare) = install(&place, app, command, false);
+    assert!(bare.summary["beacons"].as_u64().unwrap() > 0, "nothing arrived: {:#}", bare.summary);
+    assert!(bare.summary["canary_bytes"].as_u64().unwrap() > 0, "no canary left: {:#}", bare.summary);
+    let (ended, held) = install(&place, app, command, true);
+    assert_eq!(held.summary["beacons"], 0, "{:#}", held.summary);
+    assert_eq!(held.summary["canary_bytes"], 0, "{:#}", held.summary);
+    assert!(held.attempts > 0, "nothing was tried");
+    let lines = read_record(&place.path("record.jsonl"));
+    let theirs = lines.iter().filter(|line| line["package"]["name"] == package).count();
+    assert!(theirs > 0, "no denial names {package}: {lines:#?}");
+    assert!(ended.stderr.contains(package), "{}", ended.stderr);
+}
+
+#[test]
+fn the_dropper() {
+    stopped("trojaned", "npm ci", "plain-crypto-js-fixture");
+}
+
+#[test]
+fn the_worm() {
+    stopped(
+        "--empty /home/builder/empty",
+        "npm install @enforcer-fixture/tinycolor",
+        "@enforcer-fixture/tinycolor",
+    );
+}
+
+#[test]
+fn the_miner() {
+    stopped("--empty /home/builder/empty", "npm install ua-parser-fixture", "ua-parser-fixture");
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Scenarios that run in a real kernel, as root, in the guest that `cargo xtask vm` boots.
+//!
+//! Every attack has a positive control: the same attempt, with the enforcer out of the way, succeeds.
+
+#![allow(missing_docs, reason = "tests are named, not documented")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod control;
+mod exec;
+mod files;
+mod guest;
+mod incident;
+mod lineage;
+mod network;
+mod real_packages;
+mod refusal;
+mod storm;
+mod wrapper;

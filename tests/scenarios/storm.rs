@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Under load: with the agent stopped, and with programs preempted in the middle of a verdict.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use crate::guest::{Place, Tally, attack, collect, read_record, until};
+
+/// Denied opens while the agent does not read.
+const FLOOD: u64 = 30_000;
+
+#[test]
+fn a_stopped_agent_changes_no_verdict_and_losses_are_reported() {
+    let place = Place::new();
+    let secret = place.file("secret", "s3cret");
+    let (record, ready, go) = (place.path("record.jsonl"), place.path("ready"), place.path("go"));
+    let profile = place.profile(
+        "{ exec: { allow: [\"/mnt/**\"] }, files: { read: { deny: [\"PLACE/secret\"] }, write: { allow: [\"PLACE/**\"] } } }",
+    );
+    let script = format!(
+        "touch {}; until [ -e {} ]; do :; done; exec {} --times {} --processes 6 read {}",
+        ready.display(),
+        go.display(),
+        attack().display(),
+        FLOOD / 6,
+        secret.display()
+    );
+    let profile_allows_touch =
+        fs::read_to_string(&profile).unwrap().replace("\"/mnt/**\"", "\"/mnt/**\", touch");
+    fs::write(&profile, profile_allows_touch).unwrap();
+    let mut run = Command::new("enforcer");
+    run.args(["run", "--profile"])
+        .arg(&profile)
+        .arg("--json")
+        .arg(&record)
+        .args(["--", "bash", "-c", &script]);
+    run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = run.spawn().unwrap();
+    until("the run is up", || ready.exists());
+    signal(child.id(), libc::SIGSTOP);
+    fs::write(&go, "").unwrap();
+    // All of the tree has ended but for its first process, which waits for the stopped agent to be reaped.
+    until("the flood is over", || tree_is_dead(child.id()));
+    signal(child.id(), libc::SIGCONT);
+    let ended = collect(child);
+    assert_eq!(ended.tally(), Tally::denied(FLOOD));
+    let lines = read_record(&record);
+    let trailer = lines.last().unwrap();
+    assert_eq!(trailer["denied"]["read"].as_u64(), Some(FLOOD), "{trailer:#}");
+    let lost = trailer["lost_events"].as_u64().unwrap();
+    let recorded = lines.iter().filter(|line| line["type"] == "event").count() as u64;
+    assert!(lost > 0, "the ring buffer holds {recorded} events: too many for this test");
+    assert_eq!(recorded + lost, FLOOD, "every denial is recorded or counted as lost");
+    assert!(ended.stderr.contains("lost"), "{}", ended.stderr);
+}
+
+/// Everything that is preempted: run with `preempt=full` on the kernel's command line.
+#[test]
+fn preempted_programs_let_nothing_through() {
+    let place = Place::new();
+    let secret = place.file("secret", "s3cret");
+    let profile =
+        place.profile("{ exec: { allow: [\"/mnt/**\"] }, files: { read: { deny: [\"PLACE/secret\"] } } }");
+    let secret = secret.to_str().unwrap();
+    let attack = attack();
+    let attack = attack.to_str().unwrap();
+    let six = |times: u64, args: &[&str]| {
+        let times = times.to_string();
+        let args: Vec<&str> = ["--processes", "6", "--times", &times].iter().chain(args).copied().collect();
+        place.attack(&profile, &args)
+    };
+    assert_eq!(six(16_667, &["read", secret]), Tally::denied(100_002));
+    assert_eq!(six(334, &["exec", "/usr/bin/true"]), Tally::denied(2_004));
+    // Each fresh program must itself be denied the file: it ends with 1 if it is not.
+    assert_eq!(six(334, &["respawn", attack, secret]), Tally::denied(2_004));
+}
+
+fn signal(pid: u32, signal: i32) {
+    // SAFETY: a plain system call.
+    assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0);
+}
+
+/// Whether no descendant of a process is alive: zombies do not count.
+fn tree_is_dead(pid: u32) -> bool {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().all(|child| {
+        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        stat.is_empty() || stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
+    })
+}
