@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! The enforcer as a library; the binary is a thin layer over it.
-pub mod kernel;
 
+pub mod cli;
+pub mod events;
+pub mod exit;
+pub mod kernel;
 pub mod profile;
+pub mod report;
+pub mod run;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The `enforcer` command.
+//! The `enforcer` command: a thin layer over the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    enforcer::cli::main(std::env::args_os()).into()
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The command line: one file for each subcommand, with its arguments and its entry.
+
+pub mod output;
+pub mod run;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+
+use crate::exit::Exit;
+
+/// Holds every process below a build step to a behaviour profile, in the kernel.
+#[derive(Debug, Parser)]
+#[command(name = "enforcer", version, about, max_term_width = 110, disable_help_subcommand = true)]
+#[command(propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    output: output::Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What `enforcer` can do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+}
+
+/// Parses the arguments, does what they say, and returns how to exit. Errors have been printed.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args: Vec<_> = args.into_iter().collect();
+    match Cli::try_parse_from(&args) {
+        Ok(Cli { output, command }) => {
+            output.start_tracing();
+            match command {
+                Command::Run(args) => run::main(args, output),
+            }
+        }
+        Err(error) => usage(&error, &args),
+    }
+}
+
+/// Prints what clap has to say. Wrong usage of `run` means that COMMAND was not started, which is 125; of anything
+/// else it is 2.
+fn usage(error: &clap::Error, args: &[OsString]) -> Exit {
+    // A closed stdout or stderr is no reason to panic.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::SUCCESS,
+        _ => {
+            let tolerant = Cli::command().ignore_errors(true).try_get_matches_from(args);
+            match tolerant.as_ref().ok().and_then(clap::ArgMatches::subcommand_name) {
+                Some("run") => Exit::NotEnforced,
+                _ => Exit::Usage,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_end_where_the_command_begins() {
+        let cli = Cli::try_parse_from(["enforcer", "run", "--audit", "npm", "ci", "--json", "-q"]);
+        let Ok(Cli { command: Command::Run(args), output }) = cli else { panic!("{cli:?}") };
+        assert_eq!(args.command, ["npm", "ci", "--json", "-q"]);
+        assert!(args.audit && args.json.is_none());
+        assert_eq!(output.verbosity(), output::Verbosity::Normal);
+    }
+}

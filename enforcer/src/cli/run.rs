@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `enforcer run`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use super::output::Output;
+use crate::{
+    exit::{self, Exit},
+    report::terminal::Terminal,
+    run::{self, Options},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo enforcer run -- npm ci
+      Install under the profile npm-install. npm and everything below it run as you, with your environment.
+  sudo enforcer run --profile node-build --json build.jsonl -- npm run build
+      Build, and keep a record of every denial.
+  sudo enforcer run --audit --profile ./my-profile.yaml -- make
+      Try a profile: nothing is denied, what would have been is shown.
+  sudo enforcer run --fail-on-denial -- npm ci
+      Fail the job (status 100) if anything was denied although npm succeeded.
+
+The profile:
+  --profile NAME takes /etc/enforcer/profiles/NAME.yaml; --profile FILE (anything with a slash, or ending in .yaml
+  or .yml) that file. Without --profile it is $ENFORCER_PROFILE; else npm-install if COMMAND is npm, pnpm or yarn
+  installing packages (ci, install, i, add, update, ...). Anything else must name its profile.
+
+The user:
+  Enforcing takes root. Under sudo, COMMAND runs as the user who called sudo, in their groups, with the environment
+  they called sudo with, what was set on the way added. As root without sudo, COMMAND runs as root.
+
+Signals:
+  COMMAND shares the process group and the terminal: what the terminal sends reaches it directly. What a process
+  sends to enforcer (HUP, INT, QUIT, TERM, USR1, USR2, ALRM, CONT, WINCH) is passed on. If enforcer itself is killed, the
+  tree stays enforced.";
+
+/// Run COMMAND, and hold it and every process below it to a profile.
+///
+/// What the profile does not allow fails with EPERM before it happens, decided in the kernel. Each denial is shown
+/// on stderr as it happens, with a summary at the end; stdout belongs to COMMAND. Nothing is started unless a denial
+/// has been seen to work.
+#[derive(Debug, clap::Args)]
+#[command(override_usage = "enforcer run [OPTIONS] -- COMMAND [ARGS]...")]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{}", exit::RUN_TABLE))]
+#[command(after_help = "Examples, signals and exit statuses: enforcer run --help")]
+pub struct Args {
+    /// The profile: the name of an installed one, or a file
+    #[arg(short, long, value_name = "NAME|FILE")]
+    pub(super) profile: Option<OsString>,
+    /// Deny nothing; report what would have been denied
+    #[arg(long)]
+    pub(super) audit: bool,
+    /// Write a record of the run to FILE, one JSON object a line, as it happens
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Exit with status 100 if anything was denied (with --audit: would have been) and COMMAND succeeded
+    #[arg(long)]
+    pub(super) fail_on_denial: bool,
+    /// What to run, and its arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    pub(super) command: Vec<OsString>,
+}
+
+/// Runs COMMAND; errors have been printed when this returns.
+pub(super) fn main(args: Args, output: Output) -> Exit {
+    let Args { profile, audit, json, fail_on_denial, command } = args;
+    let terminal = Terminal::stderr(output.color(), output.verbosity());
+    let options = Options { profile, audit, json, fail_on_denial, command };
+    match run::run(&options, &terminal) {
+        Ok(exit) => exit,
+        Err(error) => {
+            terminal.error(&error);
+            error.exit()
+        }
+    }
+}

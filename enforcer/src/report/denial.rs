@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! One denial, as it is reported.
+
+use enforcer_common::{Kind, Reason, Verdict};
+
+use super::{escape::escape, legend::Legend, target::Target};
+use crate::events::{Attribution, Image, Package, pump::Observed};
+
+/// A denial, or in audit mode what would have been one. Two that are equal tell the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Denial {
+    /// For whom the process acted.
+    pub attribution: Attribution,
+    /// The file name of its program, if that is known. Only for those that act for no package.
+    pub program: Option<Vec<u8>>,
+    /// What was attempted.
+    pub kind: Kind,
+    /// What it was aimed at.
+    pub target: Target,
+    /// The stage that the process was in.
+    pub stage: u8,
+    /// Why.
+    pub reason: Reason,
+    /// The rule, or 0.
+    pub rule: u16,
+    /// Denied, or only reported.
+    pub verdict: Verdict,
+}
+
+impl Denial {
+    /// From an event.
+    #[must_use]
+    pub fn of(observed: &Observed<'_>) -> Self {
+        let Observed { record, image, .. } = observed;
+        let attribution = image.map(|image| image.attribution.clone()).unwrap_or_default();
+        let program = match attribution {
+            Attribution::Package(_) => None,
+            _ => image.map(program),
+        };
+        Self {
+            attribution,
+            program,
+            kind: record.kind,
+            target: Target::of(record.kind, record.text),
+            stage: record.stage,
+            reason: record.reason,
+            rule: record.rule,
+            verdict: record.verdict,
+        }
+    }
+
+    /// For whom: package and script, or the program.
+    #[must_use]
+    pub fn who(&self) -> String {
+        match (&self.attribution, &self.program) {
+            (Attribution::Package(package), _) => package_label(package),
+            (Attribution::Outside, Some(program)) => escape(program),
+            (Attribution::Unknown, Some(program)) => format!("unknown package ({})", escape(program)),
+            (_, None) => "unknown process".to_owned(),
+        }
+    }
+
+    /// Why, without the stage.
+    #[must_use]
+    pub fn why(&self, legend: &Legend) -> String {
+        let with_place = |text: &str, place: Option<String>| match place {
+            Some(place) => format!("{text}; {place}"),
+            None => text.to_owned(),
+        };
+        match self.reason {
+            Reason::Rule => {
+                legend.place_of_rule(self.rule).map_or_else(|| format!("rule {}", self.rule), str::to_owned)
+            }
+            Reason::Default => {
+                with_place("no rule allows it", legend.place_of_default(self.stage, self.kind))
+            }
+            Reason::Unresolved => "the kernel could not name the file".to_owned(),
+            Reason::TooLong => "its path is too long to be judged".to_owned(),
+            Reason::NoScratch => "the kernel had no buffer left to judge it".to_owned(),
+            Reason::Family => "no rule can name this kind of address".to_owned(),
+            Reason::Probe => "the start-up probe".to_owned(),
+            Reason::NoRun => "the run's record is missing".to_owned(),
+        }
+    }
+
+    /// Whether it was denied, and not only reported.
+    #[must_use]
+    pub fn is_enforced(&self) -> bool {
+        self.verdict == Verdict::Deny
+    }
+}
+
+/// `name@version script`.
+#[must_use]
+pub fn package_label(package: &Package) -> String {
+    let mut label = escape(&package.name);
+    if let Some(version) = &package.version {
+        label.push('@');
+        label.push_str(&escape(version));
+    }
+    if let Some(script) = &package.script {
+        label.push(' ');
+        label.push_str(&escape(script));
+    }
+    label
+}
+
+/// The last part of a program's path.
+fn program(image: &Image) -> Vec<u8> {
+    image.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec()
+}

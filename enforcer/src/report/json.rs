@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `--json`: the record of a run as JSON Lines.
+//!
+//! One object a line, told apart by `type`: a [`Header`], an [`Event`] for each denial as it happens, a [`Trailer`]. A
+//! file without a trailer was cut short. Text that is not UTF-8 is an object of a lossy and a lossless form, see
+//! [`Text`]. Fields may be added in later versions; `schema` counts what is not compatible.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, BufWriter, Write},
+    os::unix::ffi::OsStrExt as _,
+};
+
+use serde::Serialize;
+
+use super::{Legend, host::Host};
+
+/// The version of these objects.
+pub const SCHEMA: u32 = 1;
+
+/// A line.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Line {
+    /// The first.
+    Header(Header),
+    /// One for each denial.
+    Event(Event),
+    /// The last.
+    Trailer(Trailer),
+}
+
+/// Bytes that are text most of the time: a string, or `{"lossy": "…", "hex": "…"}` if they are not UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Text {
+    /// It is text.
+    Utf8(String),
+    /// It is not.
+    Bytes {
+        /// With U+FFFD for what is not UTF-8.
+        lossy: String,
+        /// Every byte, in hexadecimal.
+        hex: String,
+    },
+}
+
+impl From<&[u8]> for Text {
+    fn from(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Utf8(text.to_owned()),
+            Err(_) => Self::Bytes {
+                lossy: String::from_utf8_lossy(bytes).into_owned(),
+                hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            },
+        }
+    }
+}
+
+impl From<&OsStr> for Text {
+    fn from(text: &OsStr) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+/// The run.
+#[derive(Debug, Serialize)]
+pub struct Header {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of the enforcer.
+    pub enforcer: &'static str,
+    /// When COMMAND was about to start: RFC 3339, UTC.
+    pub started: String,
+    /// `enforce` or `audit`.
+    pub mode: &'static str,
+    /// The profile.
+    pub profile: Profile,
+    /// COMMAND and its arguments, as typed.
+    pub command: Vec<Text>,
+    /// The file that was executed.
+    pub executable: Text,
+    /// The user that it ran as.
+    pub user: User,
+    /// The values of the profile's variables.
+    pub variables: Vec<Variable>,
+    /// The kernel.
+    pub host: Host,
+}
+
+/// The profile that was enforced.
+#[derive(Debug, Serialize)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// Where it was read from.
+    pub file: String,
+    /// SHA-256 of the compiled profile.
+    pub sha256: String,
+}
+
+impl From<&Legend> for Profile {
+    fn from(legend: &Legend) -> Self {
+        Self { name: legend.name.clone(), file: legend.file.clone(), sha256: legend.digest.clone() }
+    }
+}
+
+/// A user.
+#[derive(Debug, Serialize)]
+pub struct User {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Login name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A variable of the profile.
+#[derive(Debug, Serialize)]
+pub struct Variable {
+    /// As profiles write it.
+    pub name: String,
+    /// Its value in this run.
+    pub value: Text,
+}
+
+/// A denial.
+#[derive(Debug, Serialize)]
+pub struct Event {
+    /// Counts from 1. A gap cannot occur: what the ring buffer lost was never numbered, see [`Trailer::lost_events`].
+    pub seq: u64,
+    /// When: RFC 3339, UTC.
+    pub time: String,
+    /// Nanoseconds since boot, as the kernel had it.
+    pub boottime_ns: u64,
+    /// `deny`, or `would-deny` in audit mode.
+    pub verdict: &'static str,
+    /// What was attempted: `exec`, `read`, `write` or `connect`.
+    pub action: &'static str,
+    /// A path, or absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Text>,
+    /// An address, or absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    /// The stage of the process.
+    pub stage: String,
+    /// Why: `rule`, `default`, `unresolved`, `too-long`, `no-scratch`, `family` or `no-run`.
+    pub reason: &'static str,
+    /// The rule, if one decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
+    /// Whether it is known for whom the process acted: `package`, `outside` any package, or `unknown`.
+    pub attribution: &'static str,
+    /// The package, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<Package>,
+    /// The process.
+    pub process: Process,
+}
+
+/// An address.
+#[derive(Debug, Serialize)]
+pub struct Address {
+    /// IPv4 or IPv6.
+    pub ip: String,
+    /// The port.
+    pub port: u16,
+    /// `tcp`, `udp` or `other`.
+    pub protocol: &'static str,
+}
+
+/// A rule of the profile.
+#[derive(Debug, Serialize)]
+pub struct Rule {
+    /// Its number.
+    pub number: u16,
+    /// Its file and line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// As it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// A package.
+#[derive(Debug, Serialize)]
+pub struct Package {
+    /// Its name.
+    pub name: Text,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Text>,
+    /// The lifecycle script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<Text>,
+}
+
+/// A process.
+#[derive(Debug, Serialize)]
+pub struct Process {
+    /// Its id, in the initial pid namespace.
+    pub pid: u32,
+    /// The thread's.
+    pub tid: u32,
+    /// Its program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exe: Option<Text>,
+    /// Its arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub argv: Vec<Text>,
+    /// Whether `argv` was cut.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub argv_cut: bool,
+    /// The programs that it descends from, the nearest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<Text>,
+}
+
+/// How it ended.
+#[derive(Debug, Serialize)]
+pub struct Trailer {
+    /// When COMMAND ended: RFC 3339, UTC.
+    pub ended: String,
+    /// The status that `enforcer` exits with.
+    pub exit: u8,
+    /// The signal that ended COMMAND.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<u8>,
+    /// Denials by action, as the kernel counted them: those whose events were lost are among them.
+    pub denied: Denied,
+    /// All verdicts.
+    pub decisions: u64,
+    /// Denials that have no event here, because the ring buffer was full.
+    pub lost_events: u64,
+    /// Programs whose record was lost; events of theirs have no package.
+    pub lost_images: u64,
+    /// Processes that were not created, because they could not be labelled.
+    pub refused_forks: u64,
+    /// Records that could not be decoded.
+    pub malformed: u64,
+    /// Tasks that outlived COMMAND. They stay enforced, and what they are denied is not recorded here.
+    pub remaining_tasks: u64,
+}
+
+/// Denials by action.
+#[derive(Debug, Default, Serialize)]
+pub struct Denied {
+    /// Programs.
+    pub exec: u64,
+    /// Files opened for reading.
+    pub read: u64,
+    /// Files opened for writing.
+    pub write: u64,
+    /// Addresses.
+    pub connect: u64,
+}
+
+/// Writes the record. The first error ends the writing, and is kept.
+#[derive(Debug)]
+pub struct Writer<W: Write = File> {
+    out: BufWriter<W>,
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out: BufWriter::new(out), failed: None }
+    }
+
+    /// Writes a line.
+    pub fn write(&mut self, line: &Line) {
+        if self.failed.is_some() {
+            return;
+        }
+        let written = serde_json::to_writer(&mut self.out, line)
+            .map_err(io::Error::from)
+            .and_then(|()| self.out.write_all(b"\n"));
+        self.failed = written.err();
+    }
+
+    /// Hands what was written to the kernel: called whenever there is a pause. Returns the error that ended the
+    /// writing, once.
+    pub fn flush(&mut self) -> Option<&io::Error> {
+        if self.failed.is_some() {
+            return None;
+        }
+        self.failed = self.out.flush().err();
+        self.failed.as_ref()
+    }
+
+    /// The error that ended the writing.
+    pub fn error(&self) -> Option<&io::Error> {
+        self.failed.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_lossless() {
+        let json = |bytes: &[u8]| serde_json::to_string(&Text::from(bytes)).unwrap();
+        assert_eq!(json(b"/a\n\x1b"), r#""/a\n\u001b""#);
+        assert_eq!(json(b"/\xff"), "{\"lossy\":\"/\u{fffd}\",\"hex\":\"2fff\"}");
+    }
+
+    #[test]
+    fn an_event_without_anything_optional() {
+        let event = Event {
+            seq: 1,
+            time: "2026-03-31T00:00:01.000000005Z".into(),
+            boottime_ns: 5,
+            verdict: "deny",
+            action: "read",
+            path: None,
+            address: None,
+            stage: "script".into(),
+            reason: "unresolved",
+            rule: None,
+            attribution: "unknown",
+            package: None,
+            process: Process { pid: 1, tid: 2, exe: None, argv: vec![], argv_cut: false, ancestors: vec![] },
+        };
+        insta::assert_snapshot!(serde_json::to_string(&Line::Event(event)).unwrap(), @r##"{"type":"event","seq":1,"time":"2026-03-31T00:00:01.000000005Z","boottime_ns":5,"verdict":"deny","action":"read","stage":"script","reason":"unresolved","attribution":"unknown","process":{"pid":1,"tid":2}}"##);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_once_and_stops_nothing() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::Error::from(io::ErrorKind::StorageFull))
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut writer = Writer::new(Full);
+        let text = "x".repeat(1 << 16);
+        let variable = || {
+            Line::Event(Event {
+                stage: text.clone(),
+                seq: 0,
+                time: String::new(),
+                boottime_ns: 0,
+                verdict: "",
+                action: "",
+                path: None,
+                address: None,
+                reason: "",
+                rule: None,
+                attribution: "",
+                package: None,
+                process: Process {
+                    pid: 1,
+                    tid: 2,
+                    exe: None,
+                    argv: vec![],
+                    argv_cut: false,
+                    ancestors: vec![],
+                },
+            })
+        };
+        writer.write(&variable());
+        assert_eq!(writer.error().map(io::Error::kind), Some(io::ErrorKind::StorageFull));
+        writer.write(&variable());
+        assert!(writer.flush().is_none());
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What the numbers in an event mean: the names and places of a profile's stages and rules.
+
+use std::{os::unix::ffi::OsStrExt as _, path::Path};
+
+use enforcer_common::Kind;
+
+use crate::{
+    profile::{self, Compiled},
+    run::anchors::Places,
+};
+
+/// The parts of a profile that reports name.
+#[derive(Clone, Debug, Default)]
+pub struct Legend {
+    /// Its name.
+    pub name: String,
+    /// Where it was read from.
+    pub file: String,
+    /// SHA-256 of the compiled profile, in hexadecimal.
+    pub digest: String,
+    /// The stages, by number.
+    pub stages: Vec<Stage>,
+    /// The rules, by number from 1.
+    pub rules: Vec<Rule>,
+    /// The profile's variables and their values in this run: the text that stands for it in a glob, and its value.
+    pub anchors: Vec<(String, Vec<u8>)>,
+}
+
+/// A stage.
+#[derive(Clone, Debug, Default)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// Its line.
+    pub line: u32,
+    /// The line of the rules for each [`Kind`], where there are any.
+    pub kinds: [Option<u32>; Kind::ALL.len()],
+}
+
+/// A rule.
+#[derive(Clone, Debug, Default)]
+pub struct Rule {
+    /// Its file and line.
+    pub place: String,
+    /// The rule as it is written.
+    pub text: String,
+}
+
+impl Legend {
+    /// Of a profile in a run with these places.
+    #[must_use]
+    pub fn new(profile: &Compiled, places: &Places) -> Self {
+        let first_line = |stage: usize, kind: Option<Kind>| {
+            let of_stage =
+                profile.rules.iter().filter(|rule| usize::from(rule.stage) == stage && rule.line > 0);
+            of_stage.filter(|rule| kind.is_none_or(|kind| rule.kind == kind)).map(|rule| rule.line).min()
+        };
+        let stage = |(number, name): (usize, &String)| {
+            let mut kinds = [None; Kind::ALL.len()];
+            for &kind in Kind::ALL {
+                kinds[kind as usize] = first_line(number, Some(kind));
+            }
+            Stage { name: name.clone(), line: first_line(number, None).unwrap_or(0), kinds }
+        };
+        let rule = |rule: &profile::Rule| Rule { place: rule.to_string(), text: rule.text.clone() };
+        let anchor = |(name, value): (&str, &Path)| (name.to_owned(), value.as_os_str().as_bytes().to_vec());
+        Self {
+            name: profile.name.clone(),
+            file: profile.source.to_string(),
+            digest: profile.digest_text(),
+            stages: profile.stages.iter().enumerate().map(stage).collect(),
+            rules: profile.rules.iter().map(rule).collect(),
+            anchors: places.named().into_iter().map(anchor).collect(),
+        }
+    }
+
+    /// The name of a stage.
+    #[must_use]
+    pub fn stage(&self, number: u8) -> &str {
+        self.stages.get(usize::from(number)).map_or("?", |stage| &stage.name)
+    }
+
+    /// A rule; there is none with number 0.
+    #[must_use]
+    pub fn rule(&self, number: u16) -> Option<&Rule> {
+        self.rules.get(usize::from(number).checked_sub(1)?)
+    }
+
+    /// File and line of a rule.
+    #[must_use]
+    pub fn place_of_rule(&self, number: u16) -> Option<&str> {
+        self.rule(number).map(|rule| rule.place.as_str())
+    }
+
+    /// File and line where a rule for `kind` would be added to a stage.
+    #[must_use]
+    pub fn place_of_default(&self, stage: u8, kind: Kind) -> Option<String> {
+        let stage = self.stages.get(usize::from(stage))?;
+        match stage.kinds[kind as usize].unwrap_or(stage.line) {
+            0 => Some(self.file.clone()),
+            line => Some(format!("{}:{line}", self.file)),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! One denial on one line.
+
+use anstyle::{AnsiColor, Style};
+
+use super::{Denial, Legend};
+
+/// The style of a denial that was made.
+pub(super) const DENIED: Style = AnsiColor::Red.on_default().bold();
+/// The style of one that was only reported.
+pub(super) const WOULD: Style = AnsiColor::Yellow.on_default().bold();
+/// The style of names.
+pub(super) const NAME: Style = Style::new().bold();
+/// The style of reasons.
+pub(super) const FAINT: Style = Style::new().dimmed();
+
+/// The line, with colours.
+#[must_use]
+pub fn line(denial: &Denial, legend: &Legend) -> String {
+    let (style, word) = if denial.is_enforced() { (DENIED, "denied") } else { (WOULD, "would deny") };
+    let (who, kind, target) = (denial.who(), denial.kind.name(), &denial.target);
+    let (stage, why) = (legend.stage(denial.stage), denial.why(legend));
+    format!(
+        "enforcer: {style}{word}{style:#}  {NAME}{who}{NAME:#}  {kind} {target}  {FAINT}(stage {stage}: {why}){FAINT:#}"
+    )
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! Denials and a profile for tests.
+
+    use std::sync::Arc;
+
+    use enforcer_common::{Kind, Reason, Verdict};
+
+    use super::super::{
+        Denial, Legend,
+        legend::{Rule, Stage},
+        target::Target,
+    };
+    use crate::events::{Attribution, Package};
+
+    pub(crate) fn legend() -> Legend {
+        let stage = |name: &str, line, kinds| Stage { name: name.into(), line, kinds };
+        Legend {
+            name: "npm-install".into(),
+            file: "profiles/npm-install.yaml".into(),
+            digest: "00ff".repeat(16),
+            stages: vec![
+                stage("npm", 8, [Some(9), None, None, Some(15)]),
+                stage("script", 40, [Some(41), Some(43), None, Some(42)]),
+            ],
+            rules: vec![
+                Rule { place: "profiles/npm-install.yaml:12".into(), text: "node".into() },
+                Rule { place: "profiles/npm-install.yaml:44".into(), text: "@credentials".into() },
+            ],
+            anchors: vec![("${workspace}".into(), b"/work".to_vec()), ("~".into(), b"/home/u".to_vec())],
+        }
+    }
+
+    pub(crate) fn trojan() -> Attribution {
+        Attribution::Package(Arc::new(Package {
+            name: b"plain-crypto-js".to_vec(),
+            version: Some(b"4.2.1".to_vec()),
+            script: Some(b"postinstall".to_vec()),
+        }))
+    }
+
+    pub(crate) fn connect(attribution: Attribution, address: &str) -> Denial {
+        Denial {
+            attribution,
+            program: None,
+            kind: Kind::Connect,
+            target: Target::Address { address: address.parse().unwrap(), protocol: "tcp" },
+            stage: 1,
+            reason: Reason::Default,
+            rule: 0,
+            verdict: Verdict::Deny,
+        }
+    }
+
+    pub(crate) fn read(attribution: Attribution, path: &str) -> Denial {
+        Denial {
+            kind: Kind::Read,
+            target: Target::Path(path.into()),
+            reason: Reason::Rule,
+            rule: 2,
+            ..connect(attribution, "192.0.2.1:1")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{samples::*, *};
+    use crate::events::Attribution;
+    use enforcer_common::{Kind, Reason, Verdict};
+
+    fn plain(denial: &Denial) -> String {
+        anstream::adapter::strip_str(&line(denial, &legend())).to_string()
+    }
+
+    #[test]
+    fn denials_read_as_documented() {
+        let outside =
+            Denial { program: Some(b"curl".to_vec()), ..connect(Attribution::Outside, "[2001:db8::1]:443") };
+        let unknown = Denial { program: Some(b"sh\x1b[2J".to_vec()), ..read(Attribution::Unknown, "/a\nb") };
+        let nobody = Denial {
+            kind: Kind::Exec,
+            reason: Reason::Unresolved,
+            target: super::super::target::Target::Unnamed,
+            ..connect(Attribution::Unknown, "192.0.2.1:1")
+        };
+        let lines = [
+            plain(&connect(trojan(), "203.0.113.7:8000")),
+            plain(&read(trojan(), "/home/u/.npmrc")),
+            plain(&outside),
+            plain(&unknown),
+            plain(&nobody),
+            plain(&Denial { verdict: Verdict::WouldDeny, ..connect(trojan(), "203.0.113.7:8000") }),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @r##"
+enforcer: denied  plain-crypto-js@4.2.1 postinstall  connect 203.0.113.7:8000 tcp  (stage script: no rule allows it; profiles/npm-install.yaml:42)
+enforcer: denied  plain-crypto-js@4.2.1 postinstall  read /home/u/.npmrc  (stage script: profiles/npm-install.yaml:44)
+enforcer: denied  curl  connect [2001:db8::1]:443 tcp  (stage script: no rule allows it; profiles/npm-install.yaml:42)
+enforcer: denied  unknown package (sh\u{1b}[2J)  read /a\nb  (stage script: profiles/npm-install.yaml:44)
+enforcer: denied  unknown process  exec (unnamed)  (stage script: the kernel could not name the file)
+enforcer: would deny  plain-crypto-js@4.2.1 postinstall  connect 203.0.113.7:8000 tcp  (stage script: no rule allows it; profiles/npm-install.yaml:42)
+"##);
+    }
+
+    #[test]
+    fn numbers_that_the_profile_does_not_have_are_shown_as_such() {
+        let strange = Denial { stage: 9, rule: 99, ..read(trojan(), "/x") };
+        insta::assert_snapshot!(plain(&strange), @r##"enforcer: denied  plain-crypto-js@4.2.1 postinstall  read /x  (stage ?: rule 99)"##);
+    }
+
+    #[test]
+    fn colours_are_there_to_be_stripped() {
+        assert!(line(&connect(trojan(), "203.0.113.7:8000"), &legend()).contains("\x1b["));
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Tells everybody: the terminal and the record.
+
+use std::fs::File;
+
+use enforcer_common::{Reason, Verdict, run::Counters};
+
+use super::{
+    Denial, Legend,
+    fold::{Fold, Show},
+    host::{Clock, rfc3339},
+    json::{self, Line},
+    line,
+    summary::Summary,
+    target::Target,
+    terminal::Terminal,
+};
+use crate::{
+    cli::output::Verbosity,
+    events::{Attribution, Image, Images, pump::Observed},
+    exit::Exit,
+};
+
+/// Tells everybody what happens.
+#[derive(Debug)]
+pub struct Reporter {
+    terminal: Terminal,
+    json: Option<json::Writer<File>>,
+    legend: Legend,
+    enforced: bool,
+    fold: Fold,
+    clock: Clock,
+    seq: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    /// How the enforcer exits.
+    pub exit: Exit,
+    /// What the kernel counted for COMMAND's tree.
+    pub counters: Counters,
+    /// Records that could not be decoded.
+    pub malformed: u64,
+    /// Tasks that are left.
+    pub remaining: u64,
+}
+
+impl Reporter {
+    /// `enforced`: denials are made, and not only reported.
+    #[must_use]
+    pub fn new(terminal: Terminal, legend: Legend, enforced: bool) -> Self {
+        Self {
+            terminal,
+            json: None,
+            legend,
+            enforced,
+            fold: Fold::default(),
+            clock: Clock::current(),
+            seq: 0,
+        }
+    }
+
+    /// Begins the record.
+    pub fn record(&mut self, file: Option<File>, header: json::Header) {
+        self.json = file.map(json::Writer::new);
+        if let Some(json) = &mut self.json {
+            json.write(&Line::Header(header));
+        }
+        self.flush();
+    }
+
+    /// Whether anything was denied, or in audit mode would have been.
+    #[must_use]
+    pub fn saw_denials(&self) -> bool {
+        self.fold.events() > 0
+    }
+
+    /// Something happened.
+    pub fn observe(&mut self, observed: &Observed<'_>) {
+        let record = &observed.record;
+        if record.reason == Reason::Probe || record.verdict == Verdict::Allow {
+            return;
+        }
+        self.seq += 1;
+        let denial = Denial::of(observed);
+        if self.json.is_some() {
+            let event = self.event(&denial, observed);
+            if let Some(json) = &mut self.json {
+                json.write(&Line::Event(event));
+            }
+        }
+        let text = line::line(&denial, &self.legend);
+        let (who, kind) = (denial.who(), denial.kind.name());
+        let show = self.fold.add(denial);
+        if self.terminal.verbosity() < Verbosity::Normal {
+            return;
+        }
+        match show {
+            Show::Yes => self.terminal.print(&text),
+            Show::LastOfKind => {
+                let further = format!("further {kind} denials of {who} are counted only");
+                self.terminal.print(&format!("enforcer: {further}"));
+            }
+            Show::No => {}
+        }
+    }
+
+    /// There is a pause: what was written should be where it can be read.
+    pub fn flush(&mut self) {
+        if let Some(error) = self.json.as_mut().and_then(json::Writer::flush) {
+            let text = format!("failed to write the record: {error}; it ends here, enforcement goes on");
+            self.terminal.warning(&text);
+        }
+    }
+
+    /// The run is over.
+    pub fn finish(&mut self, ending: &Ending) {
+        let Ending { exit, counters, malformed, remaining } = *ending;
+        let summary = Summary {
+            legend: &self.legend,
+            enforced: self.enforced,
+            fold: &self.fold,
+            counters: &counters,
+            malformed,
+            remaining,
+        };
+        let verbosity = self.terminal.verbosity();
+        let anything = summary.denied() > 0 || self.fold.events() > 0;
+        if verbosity >= Verbosity::Verbose || (anything && verbosity == Verbosity::Normal) {
+            self.terminal.print(&summary.text());
+        } else if anything {
+            self.terminal.print(&summary.headline());
+        }
+        for loss in summary.losses() {
+            self.terminal.warning(&loss);
+        }
+        if let Some(leftover) = summary.leftover() {
+            self.terminal.warning(&leftover);
+        }
+        if let Some(json) = &mut self.json {
+            json.write(&Line::Trailer(trailer(exit, &counters, malformed, remaining)));
+        }
+        self.flush();
+        if let Some(error) = self.json.as_ref().and_then(json::Writer::error) {
+            self.terminal.warning(&format!("the record is incomplete: {error}"));
+        }
+    }
+
+    fn event(&self, denial: &Denial, observed: &Observed<'_>) -> json::Event {
+        let Observed { record, image, images } = observed;
+        let (path, address) = match &denial.target {
+            Target::Path(path) => (Some(path.as_slice().into()), None),
+            Target::Address { address, protocol } => {
+                (None, Some(json::Address { ip: address.ip().to_string(), port: address.port(), protocol }))
+            }
+            Target::Unnamed => (None, None),
+        };
+        let rule = (denial.rule != 0).then(|| json::Rule {
+            number: denial.rule,
+            place: self.legend.place_of_rule(denial.rule).map(str::to_owned),
+            text: self.legend.rule(denial.rule).map(|rule| rule.text.clone()),
+        });
+        let bytes = |bytes: &Vec<u8>| bytes.as_slice().into();
+        json::Event {
+            seq: self.seq,
+            time: self.clock.text(record.time),
+            boottime_ns: record.time,
+            verdict: record.verdict.name(),
+            action: record.kind.name(),
+            path,
+            address,
+            stage: self.legend.stage(record.stage).to_owned(),
+            reason: record.reason.name(),
+            rule,
+            attribution: match denial.attribution {
+                Attribution::Unknown => "unknown",
+                Attribution::Outside => "outside",
+                Attribution::Package(_) => "package",
+            },
+            package: denial.attribution.package().map(|package| json::Package {
+                name: bytes(&package.name),
+                version: package.version.as_ref().map(bytes),
+                script: package.script.as_ref().map(bytes),
+            }),
+            process: process(record.tgid, record.tid, *image, images),
+        }
+    }
+}
+
+fn process(pid: u32, tid: u32, image: Option<&Image>, images: &Images) -> json::Process {
+    let path = |image: &Image| image.path.as_slice().into();
+    json::Process {
+        pid,
+        tid,
+        exe: image.filter(|image| !image.path.is_empty()).map(path),
+        argv: image
+            .map(|image| image.argv.iter().map(|arg| arg.as_slice().into()).collect())
+            .unwrap_or_default(),
+        argv_cut: image.is_some_and(|image| !image.argv_complete),
+        ancestors: image.map(|image| images.ancestors(image).map(path).collect()).unwrap_or_default(),
+    }
+}
+
+fn trailer(exit: Exit, counters: &Counters, malformed: u64, remaining_tasks: u64) -> json::Trailer {
+    let [exec, read, write, connect, ..] = counters.denied;
+    json::Trailer {
+        ended: rfc3339(std::time::SystemTime::now()),
+        exit: exit.code(),
+        signal: match exit {
+            Exit::Signal(signal) => Some(signal),
+            _ => None,
+        },
+        denied: json::Denied { exec, read, write, connect },
+        decisions: counters.decisions,
+        lost_events: counters.lost_events,
+        lost_images: counters.lost_images,
+        refused_forks: counters.refused_forks,
+        malformed,
+        remaining_tasks,
+    }
+}

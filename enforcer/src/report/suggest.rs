@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The smallest change of a profile that would allow what was denied.
+
+use std::collections::BTreeMap;
+
+use enforcer_common::{Kind, Reason};
+
+use super::{Denial, Legend, target::Target};
+
+/// Characters that mean something in a glob.
+const SPECIAL: &[char] = &['\\', '*', '?', '[', ']', '{', '}', '$', '~', '@'];
+
+/// A change: below which keys of the stage a line is to be added.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Change {
+    stage: u8,
+    keys: &'static [&'static str],
+    item: String,
+}
+
+/// The YAML that allows these denials, with how many of them it covers; `None` if it covers none of them.
+#[must_use]
+pub fn suggest<'d>(denials: impl Iterator<Item = &'d Denial>, legend: &Legend) -> Option<(String, usize)> {
+    let changes: Vec<Change> = denials.filter_map(|denial| change(denial, legend)).collect();
+    if changes.is_empty() {
+        return None;
+    }
+    let covered = changes.len();
+    let mut tree: BTreeMap<u8, BTreeMap<&[&str], Vec<String>>> = BTreeMap::new();
+    for Change { stage, keys, item } in changes {
+        let items = tree.entry(stage).or_default().entry(keys).or_default();
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    let mut lines = vec!["stages:".to_owned()];
+    for (stage, sections) in tree {
+        lines.push(format!("  {}:", legend.stage(stage)));
+        let mut open: &[&str] = &[];
+        for (keys, items) in sections {
+            let shared = open.iter().zip(keys).take_while(|(a, b)| a == b).count();
+            for (depth, key) in keys.iter().enumerate().skip(shared) {
+                lines.push(format!("{}{key}:", "  ".repeat(depth + 2)));
+            }
+            open = keys;
+            let indent = "  ".repeat(keys.len() + 2);
+            lines.extend(items.into_iter().map(|item| format!("{indent}- {item}")));
+        }
+    }
+    Some((lines.join("\n"), covered))
+}
+
+/// The change for one denial, if there is a simple one.
+fn change(denial: &Denial, legend: &Legend) -> Option<Change> {
+    let Denial { kind, target, stage, reason, .. } = denial;
+    let keys: &[&str] = match (kind, reason) {
+        (Kind::Exec, Reason::Default) => &["exec", "allow"],
+        (Kind::Exec, Reason::Rule) => &["exec", "except"],
+        (Kind::Read, Reason::Default) => &["files", "read", "allow"],
+        (Kind::Read, Reason::Rule) => &["files", "read", "except"],
+        (Kind::Write, Reason::Default) => &["files", "write", "allow"],
+        (Kind::Write, Reason::Rule) => &["files", "write", "except"],
+        (Kind::Connect, Reason::Default) => &["network", "allow"],
+        _ => return None,
+    };
+    let mut item = match target {
+        Target::Path(path) => glob(path, legend)?,
+        Target::Address { protocol: "other", .. } | Target::Unnamed => return None,
+        Target::Address { address, protocol } => {
+            format!("{{ address: \"{}\", ports: [{}], protocol: {protocol} }}", address.ip(), address.port())
+        }
+    };
+    if *reason == Reason::Rule
+        && let Some(place) = legend.place_of_rule(denial.rule)
+    {
+        item = format!("{item}  # denied on purpose by {place}");
+    }
+    Some(Change { stage: *stage, keys, item })
+}
+
+/// A glob that matches this path only, written with the longest variable that it begins with.
+fn glob(path: &[u8], legend: &Legend) -> Option<String> {
+    let below = |value: &[u8]| {
+        let rest = path.strip_prefix(value)?;
+        (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
+    };
+    let anchor = legend
+        .anchors
+        .iter()
+        .filter_map(|(name, value)| Some((value.len(), name.as_str(), below(value)?)))
+        .max_by_key(|&(len, ..)| len);
+    let (prefix, rest) = anchor.map_or(("", path), |(_, name, rest)| (name, rest));
+    let rest = std::str::from_utf8(rest).ok().filter(|rest| !rest.chars().any(char::is_control))?;
+    let mut text = String::from(prefix);
+    for character in rest.chars() {
+        if SPECIAL.contains(&character) {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    // Single quotes: the only thing that needs care in them is a single quote.
+    let plain = !text.contains(['\\', '"', '\'']);
+    Some(if plain { format!("\"{text}\"") } else { format!("'{}'", text.replace('\'', "''")) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::line::samples::*, *};
+    use crate::events::Attribution;
+
+    #[test]
+    fn a_change_for_each_kind() {
+        let write = |path: &str| Denial {
+            kind: Kind::Write,
+            reason: Reason::Default,
+            stage: 0,
+            ..read(Attribution::Outside, path)
+        };
+        let denials = [
+            connect(trojan(), "203.0.113.7:8000"),
+            connect(trojan(), "[2001:db8::1]:53"),
+            read(trojan(), "/home/u/.npmrc"),
+            read(trojan(), "/etc/it's"),
+            write("/work/dist/a[1].js"),
+            write("/workshop"),
+            write("/workshop"),
+            Denial { kind: Kind::Exec, reason: Reason::Default, ..read(trojan(), "/usr/bin/python3.11") },
+        ];
+        let (yaml, covered) = suggest(denials.iter(), &legend()).unwrap();
+        assert_eq!(covered, 8);
+        insta::assert_snapshot!(yaml, @r##"
+stages:
+  npm:
+    files:
+      write:
+        allow:
+          - '${workspace}/dist/a\[1\].js'
+          - "/workshop"
+  script:
+    exec:
+      allow:
+        - "/usr/bin/python3.11"
+    files:
+      read:
+        except:
+          - "~/.npmrc"  # denied on purpose by profiles/npm-install.yaml:44
+          - '/etc/it''s'  # denied on purpose by profiles/npm-install.yaml:44
+    network:
+      allow:
+        - { address: "203.0.113.7", ports: [8000], protocol: tcp }
+        - { address: "2001:db8::1", ports: [53], protocol: tcp }
+"##);
+    }
+
+    #[test]
+    fn no_change_where_none_would_help() {
+        let denials = [
+            Denial { reason: Reason::Unresolved, ..read(trojan(), "/x") },
+            Denial { reason: Reason::Family, target: Target::Unnamed, ..connect(trojan(), "192.0.2.1:1") },
+            Denial { reason: Reason::Rule, rule: 1, ..connect(trojan(), "192.0.2.1:1") },
+            read(trojan(), "/with\nnewline"),
+        ];
+        assert_eq!(suggest(denials.iter(), &legend()), None);
+    }
+}

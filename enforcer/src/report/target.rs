@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What an action was aimed at.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use enforcer_common::{Kind, address::Protocol};
+
+use super::escape::escape;
+
+/// What an action was aimed at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// A path, as the kernel resolved it.
+    Path(Vec<u8>),
+    /// An address.
+    Address {
+        /// Address and port.
+        address: SocketAddr,
+        /// `tcp`, `udp`, or `other`.
+        protocol: &'static str,
+    },
+    /// The kernel could not say: there was no path, or an address that rules cannot name.
+    Unnamed,
+}
+
+impl Target {
+    /// From the text that was judged.
+    #[must_use]
+    pub fn of(kind: Kind, text: &[u8]) -> Self {
+        match kind {
+            _ if text.is_empty() => Self::Unnamed,
+            Kind::Connect => parse(text).unwrap_or(Self::Unnamed),
+            Kind::Exec | Kind::Read | Kind::Write => Self::Path(text.to_vec()),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    /// For a terminal: escaped, and cut if it is very long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => f.write_str(&escape(path)),
+            Self::Address { address, protocol } => write!(f, "{address} {protocol}"),
+            Self::Unnamed => f.write_str("(unnamed)"),
+        }
+    }
+}
+
+/// Parses the text of an address: see [`enforcer_common::address`].
+fn parse(text: &[u8]) -> Option<Target> {
+    let (&letter, rest) = text.split_first()?;
+    let (&family, rest) = rest.split_first()?;
+    let (address, port) = std::str::from_utf8(rest).ok()?.split_once(':')?;
+    if !rest.iter().all(|&byte| byte == b':' || byte.is_ascii_hexdigit()) {
+        return None; // `from_str_radix` takes signs.
+    }
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let ip = match (family, address.len()) {
+        (b'4', 8) => IpAddr::V4(Ipv4Addr::from_bits(u32::from_str_radix(address, 16).ok()?)),
+        (b'6', 32) => IpAddr::V6(Ipv6Addr::from_bits(u128::from_str_radix(address, 16).ok()?)),
+        _ => return None,
+    };
+    let protocol = [(Protocol::Tcp, "tcp"), (Protocol::Udp, "udp"), (Protocol::Other, "other")]
+        .into_iter()
+        .find_map(|(protocol, name)| (protocol.letter() == letter).then_some(name))?;
+    Some(Target::Address { address: SocketAddr::new(ip, port), protocol })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use enforcer_common::address::{Endpoint, TEXT_LEN};
+
+    fn shown(endpoint: Endpoint) -> String {
+        let mut buffer = [0; TEXT_LEN];
+        let len = endpoint.write(|index, byte| buffer[index] = byte);
+        Target::of(Kind::Connect, &buffer[..len]).to_string()
+    }
+
+    #[test]
+    fn addresses_are_shown_as_people_write_them() {
+        assert_eq!(shown(Endpoint::v4([203, 0, 113, 7], 8000, Protocol::Tcp)), "203.0.113.7:8000 tcp");
+        let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        assert_eq!(shown(Endpoint::v6(v6.octets(), 53, Protocol::Udp)), "[2001:db8::1]:53 udp");
+        assert_eq!(shown(Endpoint::v4([192, 0, 2, 1], 0, Protocol::Other)), "192.0.2.1:0 other");
+    }
+
+    #[test]
+    fn what_is_no_address_is_unnamed() {
+        for text in [
+            "",
+            "t",
+            "t4",
+            "t4c0000201",
+            "t4zz000201:01bb",
+            "t6c0000201:01bb",
+            "q4c0000201:01bb",
+            "t4+0000201:1",
+        ] {
+            assert_eq!(Target::of(Kind::Connect, text.as_bytes()), Target::Unnamed, "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_are_escaped() {
+        assert_eq!(Target::of(Kind::Read, b"/a\nb").to_string(), "/a\\nb");
+        assert_eq!(Target::of(Kind::Exec, b"").to_string(), "(unnamed)");
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Lines for people, on stderr. stdout belongs to COMMAND.
+
+use std::io::Write as _;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+
+use crate::{cli::output::Verbosity, run};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const NOTE: Style = AnsiColor::Cyan.on_default();
+
+/// Where lines for people go.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    color: ColorChoice,
+    verbosity: Verbosity,
+}
+
+impl Terminal {
+    /// stderr.
+    #[must_use]
+    pub const fn stderr(color: ColorChoice, verbosity: Verbosity) -> Self {
+        Self { color, verbosity }
+    }
+
+    /// How much is said.
+    #[must_use]
+    pub const fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
+    /// Whether colours are shown.
+    #[must_use]
+    pub const fn has_color(&self) -> bool {
+        matches!(self.color, ColorChoice::Always | ColorChoice::AlwaysAnsi)
+    }
+
+    /// Writes lines at once, so that COMMAND's own output cannot come between. That nobody can read them any more is
+    /// no reason to stop.
+    pub fn print(&self, lines: &str) {
+        let text =
+            if self.has_color() { lines.to_owned() } else { anstream::adapter::strip_str(lines).to_string() };
+        let mut stream = AutoStream::new(std::io::stderr().lock(), ColorChoice::AlwaysAnsi);
+        let _ = stream.write_all(format!("{}\n", text.trim_end_matches('\n')).as_bytes());
+    }
+
+    /// A line that is said only with `-v`.
+    pub fn verbose(&self, line: &str) {
+        if self.verbosity >= Verbosity::Verbose {
+            self.print(&format!("enforcer: {line}"));
+        }
+    }
+
+    /// A line that is said unless `-q` is given: something that one should know.
+    pub fn note(&self, line: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            self.print(&format!("enforcer: {NOTE}note:{NOTE:#} {line}"));
+        }
+    }
+
+    /// A line that is said in any case: something went wrong.
+    pub fn warning(&self, line: &str) {
+        self.print(&format!("enforcer: {ERROR}warning:{ERROR:#} {line}"));
+    }
+
+    /// Why nothing was started.
+    pub fn error(&self, error: &run::Error) {
+        match error {
+            run::Error::Profile(error) => self.print(&error.render(self.has_color())),
+            error => self.print(&format!("enforcer: {ERROR}error:{ERROR:#} {error}")),
+        }
+        if !matches!(error, run::Error::NotFound { .. } | run::Error::NotExecutable { .. }) {
+            self.verbose("COMMAND was not started");
+        }
+    }
+}

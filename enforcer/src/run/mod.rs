@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `enforcer run`: COMMAND under a profile.
+//!
+//! Everything that can go wrong goes wrong before COMMAND starts: who it runs as, the profile, the file to execute,
+//! the addresses that host rules lead to, the record, then the kernel half and its proof that denials happen. What is
+//! read, written or started on the user's behalf before that happens with the user's rights.
+
+pub mod anchors;
+pub mod child;
+pub mod choose;
+pub mod command;
+pub mod credentials;
+pub mod environment;
+mod error;
+pub mod grants;
+pub mod inherited;
+pub mod invoker;
+mod plan;
+mod readable;
+pub mod registry;
+pub mod resolv;
+pub mod signals;
+pub mod sudo;
+mod supervise;
+
+use std::{ffi::OsString, path::PathBuf};
+
+pub use error::Error;
+
+use self::{inherited::Inherited, plan::Plan, signals::Signals};
+use crate::{exit::Exit, report::terminal::Terminal};
+
+/// What `enforcer run` was told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The profile, if one was named.
+    pub profile: Option<OsString>,
+    /// Report only.
+    pub audit: bool,
+    /// Where to write the record.
+    pub json: Option<PathBuf>,
+    /// Exit with [`Exit::Denied`] if anything was denied and COMMAND succeeded.
+    pub fail_on_denial: bool,
+    /// COMMAND and its arguments.
+    pub command: Vec<OsString>,
+}
+
+/// Runs COMMAND under a profile, and returns how to exit. To be called from a process that has no other threads.
+///
+/// # Errors
+///
+/// COMMAND was not started.
+pub fn run(options: &Options, terminal: &Terminal) -> Result<Exit, Error> {
+    let inherited = Inherited::read().map_err(Error::system("read the signal mask"))?;
+    let blocked = Signals::block(&inherited).map_err(Error::system("block signals"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::system("start the runtime"))?;
+    let exit = runtime.block_on(async {
+        let signals = Signals::new(&blocked).map_err(Error::system("wait for signals"))?;
+        let plan = tokio::select! {
+            biased;
+            signal = signals.asked_to_stop() => {
+                let signal = signal.map_err(Error::system("wait for signals"))?;
+                return Ok(Exit::Signal(signal as u8));
+            }
+            plan = Plan::make(options, terminal, inherited) => plan?,
+        };
+        supervise::supervise(plan, options, terminal, &signals).await
+    });
+    // A name that is still being resolved must not hold us up.
+    runtime.shutdown_background();
+    exit
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Everything that is found out before the kernel half is set up.
+
+use std::{ffi::OsString, fs::File, os::unix::ffi::OsStrExt as _, path::PathBuf};
+
+use super::{
+    Error, Options,
+    anchors::Places,
+    choose::choose,
+    command,
+    credentials::Credentials,
+    grants::Grants,
+    inherited::Inherited,
+    invoker::{self, Invoker},
+    registry,
+};
+use crate::{
+    kernel::{Mode, Setup},
+    profile::{self, Compiled, Host},
+    report::{
+        Legend,
+        host::{Host as Machine, rfc3339},
+        json,
+        terminal::Terminal,
+    },
+};
+
+/// What is to be run, and how.
+pub(super) struct Plan {
+    /// The file to execute, absolute.
+    pub(super) file: PathBuf,
+    /// The signal mask that COMMAND gets.
+    pub(super) inherited: Inherited,
+    /// Who COMMAND runs as.
+    pub(super) invoker: Invoker,
+    /// Their rights.
+    pub(super) credentials: Credentials,
+    /// The kernel's table.
+    pub(super) table: Vec<u16>,
+    /// The run's settings in the kernel.
+    pub(super) setup: Setup,
+    /// What reports name.
+    pub(super) legend: Legend,
+    /// The record.
+    pub(super) json: Option<File>,
+}
+
+impl Plan {
+    /// Finds everything out.
+    pub(super) async fn make(
+        options: &Options,
+        terminal: &Terminal,
+        inherited: Inherited,
+    ) -> Result<Self, Error> {
+        let invoker = Invoker::detect()?;
+        let credentials = Credentials::of(&invoker);
+        let act = Error::system("act as the user");
+        let (profile, file, places) = credentials.act(|| look(options, &invoker)).map_err(act)??;
+        let legend = Legend::new(&profile, &places);
+        terminal.verbose(&format!("profile {} from {}", legend.name, legend.file));
+        if !invoker::privileged() {
+            return Err(Error::NotPrivileged { command_line: sudo_command_line(std::env::args_os()) });
+        }
+        terminal.verbose(&format!("environment: {}", invoker.source));
+        warn(&profile, &places, &invoker, terminal);
+        let anchors = places.anchors()?;
+        let asks_npm = profile.hosts.iter().any(|rule| rule.host == Host::NpmRegistry);
+        let registry = if asks_npm {
+            Some(registry::ask(&invoker.environment, &credentials, &places.workspace).await?)
+        } else {
+            None
+        };
+        if let Some(registry) = &registry {
+            terminal.verbose(&format!("registry: {} port {}", registry.host, registry.port));
+        }
+        let grants = Grants::find(&profile.hosts, registry.as_ref(), &legend).await;
+        grants.warnings.iter().for_each(|warning| terminal.warning(warning));
+        let audit = options.audit || profile.mode == profile::Mode::Audit;
+        let mode = if audit { Mode::Audit } else { Mode::Enforce };
+        let setup = Setup { mode, anchors, grants: grants.for_kernel()? };
+        let json = record(options, &invoker, &credentials)?;
+        Ok(Self { file, inherited, invoker, credentials, table: profile.table, setup, legend, json })
+    }
+
+    /// Whether denials are made.
+    pub(super) fn enforces(&self) -> bool {
+        self.setup.mode == Mode::Enforce
+    }
+
+    /// The record's first line.
+    pub(super) fn header(&self, options: &Options) -> json::Header {
+        let Self { file, invoker, legend, .. } = self;
+        let variable = |(name, value): &(String, Vec<u8>)| json::Variable {
+            name: name.clone(),
+            value: value.as_slice().into(),
+        };
+        json::Header {
+            schema: json::SCHEMA,
+            enforcer: env!("CARGO_PKG_VERSION"),
+            started: rfc3339(std::time::SystemTime::now()),
+            mode: if self.enforces() { "enforce" } else { "audit" },
+            profile: legend.into(),
+            command: options.command.iter().map(|word| word.as_os_str().into()).collect(),
+            executable: file.as_os_str().into(),
+            user: json::User {
+                uid: invoker.uid.as_raw(),
+                gid: invoker.gid.as_raw(),
+                name: invoker.name.clone(),
+            },
+            variables: legend.anchors.iter().map(variable).collect(),
+            host: Machine::current(),
+        }
+    }
+}
+
+/// Finds profile, file and places, with the user's rights.
+fn look(options: &Options, invoker: &Invoker) -> Result<(Compiled, PathBuf, Places), Error> {
+    let Options { profile, command, .. } = options;
+    let environment = &invoker.environment;
+    let name = choose(profile.as_deref(), environment, command).ok_or_else(|| Error::NoProfile {
+        command: command.first().cloned().unwrap_or_default(),
+        available: profile::available().join(", "),
+    })?;
+    let profile = profile::load(&name.to_string_lossy())?;
+    let typed = command.first().map(OsString::as_os_str).unwrap_or_default();
+    let file = command::find(typed, environment.get("PATH"))?;
+    Ok((profile, file, Places::find(invoker)?))
+}
+
+/// Says what one should know about the places.
+fn warn(profile: &Compiled, places: &Places, invoker: &Invoker, terminal: &Terminal) {
+    let used = |index: usize| profile.anchors.contains(&index);
+    if used(0) && places.home_is_in_workspace() {
+        let workspace = places.workspace.display();
+        terminal.note(&format!(
+            "your home directory lies in the workspace {workspace}: what the profile allows there it allows at home"
+        ));
+    }
+    let listed = invoker.home.as_ref().and_then(|home| home.canonicalize().ok());
+    if let Some(listed) = listed.filter(|listed| used(1) && *listed != places.home) {
+        let (home, listed) = (places.home.display(), listed.display());
+        terminal.note(&format!(
+            "`~` in the profile is {home} ($HOME); its rules do not protect the home directory {listed}"
+        ));
+    }
+}
+
+/// Opens the record with the user's rights, so that it is theirs and no link leads us elsewhere.
+fn record(options: &Options, invoker: &Invoker, credentials: &Credentials) -> Result<Option<File>, Error> {
+    let Some(path) = &options.json else {
+        return Ok(None);
+    };
+    let opened = credentials.act(|| File::create(path)).and_then(|file| file);
+    let uid = invoker.uid.as_raw();
+    opened.map(Some).map_err(|source| Error::Record { path: path.clone(), uid, source })
+}
+
+/// What to type to run the same with sudo. sudo searches a path of its own, so a program elsewhere is named in full.
+fn sudo_command_line(args: impl Iterator<Item = OsString>) -> String {
+    let usual = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    let own = std::env::current_exe().ok();
+    let program = match &own {
+        Some(own) if !own.parent().is_some_and(|dir| usual.iter().any(|&usual| dir == usual)) => {
+            own.clone().into_os_string()
+        }
+        _ => OsString::from("enforcer"),
+    };
+    let words = [OsString::from("sudo"), program].into_iter().chain(args.skip(1));
+    words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &OsString) -> String {
+    let text = crate::report::escape::escape_all(word.as_bytes());
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_can_be_pasted() {
+        let args = ["enforcer", "run", "--", "sh", "-c", "it's $HOME", ""].map(OsString::from);
+        let line = sudo_command_line(args.into_iter());
+        assert!(line.starts_with("sudo /"), "{line}");
+        assert!(line.ends_with(r" run -- sh -c 'it'\''s $HOME' ''"), "{line}");
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! COMMAND's life: the kernel half set up and proven, COMMAND started, events read, signals passed on, the end.
+
+use std::{io, time::Duration};
+
+use enforcer_common::run::Counters;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    process::Child,
+    time::{Instant, MissedTickBehavior},
+};
+
+use super::{
+    Error, Options,
+    child::Start,
+    plan::Plan,
+    readable::readable,
+    signals::{Received, Signals},
+};
+use crate::{
+    events::Pump,
+    exit::Exit,
+    kernel::{Enforcement, Rings},
+    report::{Ending, Reporter, terminal::Terminal},
+};
+
+/// How often the rings are looked at without being told.
+const TICK: Duration = Duration::from_millis(200);
+/// How long what COMMAND started may take to end with it.
+const SETTLE: Duration = Duration::from_millis(500);
+/// How often that is looked at.
+const SETTLE_TICK: Duration = Duration::from_millis(5);
+/// Batches that are read at the very end, from a tree that may still be making events.
+const LAST_BATCHES: usize = 64;
+
+/// Runs COMMAND as planned.
+pub(super) async fn supervise(
+    plan: Plan,
+    options: &Options,
+    terminal: &Terminal,
+    signals: &Signals,
+) -> Result<Exit, Error> {
+    let mut kernel = Enforcement::start(&plan.table, &plan.setup)?;
+    let ready = prepare(&mut kernel);
+    let (rings, before) = match ready {
+        Ok(ready) => ready,
+        Err(error) => return Err(undo(kernel, error)),
+    };
+    match signals.pending_stop() {
+        Ok(None) => {}
+        Ok(Some(signal)) => {
+            kernel.finish()?;
+            return Ok(Exit::Signal(signal as u8));
+        }
+        Err(source) => return Err(undo(kernel, Error::System { action: "wait for signals", source })),
+    }
+    let mut reporter = Reporter::new(*terminal, plan.legend.clone(), plan.enforces());
+    let header = plan.header(options);
+    let Plan { file, inherited, invoker, credentials, json, .. } = plan;
+    reporter.record(json, header);
+    let (argv, environment) = (&options.command, &invoker.environment);
+    let start = Start { file: &file, argv, environment, credentials: &credentials, inherited };
+    let child = match start.spawn(kernel.enroller()) {
+        Ok(child) => child,
+        Err(error) => return Err(undo(kernel, error)),
+    };
+    let mut watch = Watch { rings, pump: Pump::default(), reporter };
+    let status = watch.until_exit(child, signals).await;
+    watch.settle(&kernel).await;
+    let status = status.unwrap_or_else(|error| {
+        terminal.warning(&format!("failed to wait for COMMAND: {error}"));
+        Exit::Failed
+    });
+    Ok(watch.end(kernel, before, status, options, terminal))
+}
+
+/// Proves that denials happen, and takes the rings. What the proof itself is counted for is not the run's.
+fn prepare(kernel: &mut Enforcement) -> Result<(Rings, Counters), Error> {
+    kernel.probe()?;
+    let rings = kernel.take_rings()?;
+    Ok((rings, kernel.counters()?))
+}
+
+/// Takes the kernel half down again after an error; nothing was started.
+fn undo(kernel: Enforcement, error: Error) -> Error {
+    if let Err(error) = kernel.finish() {
+        tracing::warn!("failed to clean up: {error}");
+    }
+    error
+}
+
+/// What happens while COMMAND runs.
+struct Watch {
+    rings: Rings,
+    pump: Pump,
+    reporter: Reporter,
+}
+
+impl Watch {
+    /// Reads events and passes signals on until COMMAND has ended.
+    async fn until_exit(&mut self, mut child: Child, signals: &Signals) -> io::Result<Exit> {
+        let events = readable(&self.rings.events)?;
+        let images = readable(&self.rings.images)?;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                status = child.wait() => return status.map(Exit::from_status),
+                received = signals.next() => pass_on(received?, &child),
+                ready = events.readable() => {
+                    let mut ready = ready?;
+                    if !self.read() {
+                        ready.clear_ready();
+                    }
+                }
+                ready = images.readable() => {
+                    let mut ready = ready?;
+                    if !self.read() {
+                        ready.clear_ready();
+                    }
+                }
+                _ = tick.tick() => { self.read(); }
+            }
+        }
+    }
+
+    /// Reads a batch. True if there may be more.
+    fn read(&mut self) -> bool {
+        let Self { rings, pump, reporter } = self;
+        let more = pump.pump(&mut rings.events, &mut rings.images, |observed| reporter.observe(&observed));
+        if !more {
+            reporter.flush();
+        }
+        more
+    }
+
+    /// Reads on for a moment: what COMMAND started often ends just after it.
+    async fn settle(&mut self, kernel: &Enforcement) {
+        let deadline = Instant::now() + SETTLE;
+        loop {
+            let left = kernel.counters().map_or(0, |counters| counters.tasks);
+            for _ in 0..LAST_BATCHES {
+                if !self.read() {
+                    break;
+                }
+            }
+            if left == 0 || Instant::now() >= deadline {
+                return;
+            }
+            tokio::time::sleep(SETTLE_TICK).await;
+        }
+    }
+
+    /// Lets go of the run and sums up.
+    fn end(
+        mut self,
+        kernel: Enforcement,
+        before: Counters,
+        status: Exit,
+        options: &Options,
+        terminal: &Terminal,
+    ) -> Exit {
+        let counters = match kernel.counters() {
+            Ok(counters) => since(before, counters),
+            Err(error) => {
+                terminal.warning(&format!("the counts below are incomplete: {error}"));
+                Counters::default()
+            }
+        };
+        let remaining = match kernel.finish() {
+            Ok(remaining) => remaining.tasks,
+            Err(error) => {
+                terminal.warning(&format!("failed to clean up: {error}"));
+                0
+            }
+        };
+        let denied = counters.denied.iter().sum::<u64>() > 0 || self.reporter.saw_denials();
+        let exit =
+            if denied && options.fail_on_denial && status.is_success() { Exit::Denied } else { status };
+        let malformed = self.pump.malformed();
+        self.reporter.finish(&Ending { exit, counters, malformed, remaining });
+        exit
+    }
+}
+
+/// Passes a signal on to COMMAND, if it has not got it already. COMMAND has not been waited for, so its pid is its own.
+fn pass_on(received: Received, child: &Child) {
+    let signal: Option<Signal> = received.to_pass_on();
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+    if let (Some(signal), Some(pid)) = (signal, pid) {
+        tracing::debug!("passing {signal} on");
+        // It may have ended this moment.
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+/// What was counted since `before`.
+fn since(before: Counters, now: Counters) -> Counters {
+    let mut denied = now.denied;
+    denied.iter_mut().zip(before.denied).for_each(|(now, before)| *now = now.saturating_sub(before));
+    Counters {
+        tasks: now.tasks,
+        decisions: now.decisions.saturating_sub(before.decisions),
+        denied,
+        lost_events: now.lost_events.saturating_sub(before.lost_events),
+        lost_images: now.lost_images.saturating_sub(before.lost_images),
+        refused_forks: now.refused_forks.saturating_sub(before.refused_forks),
+    }
+}
