@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Network rules: addresses, ports and hosts, and the regular expressions over the text of an endpoint (see
-//! [`enforcer_common::address`]) that they stand for.
+//! Network rules: addresses, ports and hosts, and the texts of endpoints (see
+//! [`enforcer_common::address`]) that they match.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use enforcer_common::address::Protocol;
-use regex_syntax::hir::{Hir, Repetition};
 
 use super::{
     document::Effect,
     error::Code,
-    glob::{Fault, class_hir, everything},
+    glob::Fault,
+    nfa::{Sequence, Step},
 };
 
 /// Ports that a host rule may name, all ranges together: the kernel knows each address that a name led to with
@@ -210,10 +210,15 @@ impl Block {
         }
     }
 
-    /// The regular expression over an endpoint's text.
+    /// The texts of the endpoints.
     ///
     /// A deny rule also matches what speaks a protocol that no rule can name: multipath TCP reaches what TCP does.
-    pub(super) fn hir(self, ports: &[PortRange], protocol: Option<Protocol>, effect: Effect) -> Hir {
+    pub(super) fn sequences(
+        self,
+        ports: &[PortRange],
+        protocol: Option<Protocol>,
+        effect: Effect,
+    ) -> Vec<Sequence> {
         let mut letters = match protocol {
             Some(protocol) => vec![protocol],
             None => vec![Protocol::Tcp, Protocol::Udp],
@@ -221,21 +226,32 @@ impl Block {
         if effect == Effect::Deny {
             letters.push(Protocol::Other);
         }
-        let letters: Vec<_> = letters.iter().map(|p| (p.letter(), p.letter())).collect();
-        let with_ports = !ports.is_empty();
-        let address = match self {
-            Self::Any if !with_ports => Hir::empty(),
-            Self::Any => Hir::alternation(vec![digits(b'4', &[], 0, true), digits(b'6', &[0; 12], 0, true)]),
-            Self::V4(address, bits) => digits(b'4', &address.octets(), bits, with_ports),
-            Self::V6(address, bits) => digits(b'6', &address.octets(), bits, with_ports),
+        let letter = Step::class(letters.iter().map(|p| (p.letter(), p.letter())));
+        let whole = !ports.is_empty();
+        let addresses = match self {
+            Self::Any if whole => vec![digits(b'4', &[], 0, whole), digits(b'6', &[], 0, whole)],
+            Self::Any => vec![Vec::new()],
+            Self::V4(address, bits) => vec![digits(b'4', &address.octets(), bits, whole)],
+            Self::V6(address, bits) => vec![digits(b'6', &address.octets(), bits, whole)],
         };
-        let ports = if with_ports {
-            let ranges = ports.iter().map(|p| range(p.first, p.last, 4)).collect();
-            Hir::concat(vec![Hir::literal(*b":"), Hir::alternation(ranges)])
+        let tails: Vec<Sequence> = if whole {
+            ports.iter().flat_map(|p| range(p.first, p.last, 4)).collect()
         } else {
-            everything()
+            vec![vec![Step::Anything]]
         };
-        Hir::concat(vec![class_hir(&letters), address, ports])
+        let mut sequences = Vec::with_capacity(addresses.len() * tails.len());
+        for address in &addresses {
+            for tail in &tails {
+                let mut sequence = vec![letter.clone()];
+                sequence.extend(address.iter().cloned());
+                if whole {
+                    sequence.push(Step::Byte(b':'));
+                }
+                sequence.extend(tail.iter().cloned());
+                sequences.push(sequence);
+            }
+        }
+        sequences
     }
 }
 
@@ -250,71 +266,57 @@ impl std::fmt::Display for Block {
 }
 
 /// Family and digits of an address whose first `bits` are given; all of its digits if `whole`.
-fn digits(family: u8, octets: &[u8], bits: u8, whole: bool) -> Hir {
-    let nibble = |i: usize| if i % 2 == 0 { octets[i / 2] >> 4 } else { octets[i / 2] & 15 };
+fn digits(family: u8, octets: &[u8], bits: u8, whole: bool) -> Sequence {
+    let nibble = |i: usize| if i.is_multiple_of(2) { octets[i / 2] >> 4 } else { octets[i / 2] & 15 };
     let given = usize::from(bits / 4);
-    let mut literal = vec![family];
-    literal.extend((0..given).map(|i| digit(nibble(i))));
-    let mut parts = vec![Hir::literal(literal)];
-    let mut written = given;
+    let mut steps = vec![Step::Byte(family)];
+    steps.extend((0..given).map(|i| Step::Byte(digit(nibble(i)))));
     if bits % 4 != 0 {
         let low = nibble(given);
-        parts.push(choice(low, low | (15 >> (bits % 4))));
-        written += 1;
+        steps.push(choice(low, low | (15 >> (bits % 4))));
     }
-    let total = if family == b'4' { 8 } else { 32 };
-    if whole && written < total {
-        parts.push(any_digits(total - written));
+    let total = 1 + if family == b'4' { 8 } else { 32 };
+    while whole && steps.len() < total {
+        steps.push(choice(0, 15));
     }
-    Hir::concat(parts)
-}
-
-/// Any digits, this many.
-fn any_digits(count: usize) -> Hir {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    Hir::repetition(Repetition { min: count, max: Some(count), greedy: true, sub: Box::new(choice(0, 15)) })
+    steps
 }
 
 /// Numbers from `first` to `last` with this many hexadecimal digits.
-fn range(first: u16, last: u16, width: u32) -> Hir {
+fn range(first: u16, last: u16, width: u32) -> Vec<Sequence> {
     if width == 0 {
-        return Hir::empty();
+        return vec![Vec::new()];
     }
     let unit = 1_u32 << (4 * (width - 1));
-    let (low, high) = (u32::from(first) / unit, u32::from(last) / unit);
-    let rest = |n: u16| (u32::from(n) % unit) as u16;
-    let top = (unit - 1) as u16;
-    let tail = |from: u32, to: u32, first: u16, last: u16| {
-        let tail = if first == 0 && last == top && width > 1 {
-            any_digits(width as usize - 1)
-        } else {
-            range(first, last, width - 1)
-        };
-        Hir::concat(vec![choice(from as u8, to as u8), tail])
+    let split = |n: u16| ((u32::from(n) / unit) as u8, (u32::from(n) % unit) as u16);
+    let ((low, first), (high, last), top) = (split(first), split(last), (unit - 1) as u16);
+    let with = |from: u8, to: u8, first: u16, last: u16| {
+        range(first, last, width - 1).into_iter().map(move |mut tail| {
+            tail.insert(0, choice(from, to));
+            tail
+        })
     };
     if low == high {
-        return tail(low, low, rest(first), rest(last));
+        return with(low, low, first, last).collect();
     }
-    let mut parts = Vec::new();
-    let (mut from, mut to) = (low, high);
-    if rest(first) != 0 {
-        parts.push(tail(low, low, rest(first), top));
-        from += 1;
-    }
-    if rest(last) != top {
-        parts.push(tail(high, high, 0, rest(last)));
-        to -= 1;
+    // The digits between the first and the last take every tail; these two only if their tails are whole.
+    let (from, to) = (low + u8::from(first != 0), high - u8::from(last != top));
+    let mut all = Vec::new();
+    if first != 0 {
+        all.extend(with(low, low, first, top));
     }
     if from <= to {
-        parts.push(tail(from, to, 0, top));
+        all.extend(with(from, to, 0, top));
     }
-    Hir::alternation(parts)
+    if last != top {
+        all.extend(with(high, high, 0, last));
+    }
+    all
 }
 
 /// One digit between two.
-fn choice(low: u8, high: u8) -> Hir {
-    let ranges: Vec<_> = (low..=high).map(|n| (digit(n), digit(n))).collect();
-    class_hir(&ranges)
+fn choice(low: u8, high: u8) -> Step {
+    Step::class((low..=high).map(|n| (digit(n), digit(n))))
 }
 
 /// The digit as the kernel writes it.

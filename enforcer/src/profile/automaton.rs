@@ -15,17 +15,18 @@ use enforcer_common::{
 use regex_automata::{
     Anchored, MatchKind,
     dfa::{Automaton as _, StartKind, dense},
-    nfa::thompson,
     util::{primitives::StateID, start},
 };
-use regex_syntax::hir::Hir;
 
-use super::{document::Effect, minimize::minimize};
+use super::{
+    document::Effect,
+    minimize::minimize,
+    nfa::{Sequence, nfa},
+};
 
-/// Bytes that the automaton of one stage and kind may have before it is minimised.
-const DFA_BYTES: usize = 48 << 20;
-/// Bytes that making it may take.
-const WORK_BYTES: usize = 96 << 20;
+/// Bytes that the automaton of one stage and kind may have before it is minimised: some 80,000 states, more than a
+/// table holds.
+pub(super) const DFA_BYTES: usize = 20 << 20;
 
 /// A rule as the automaton sees it.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub(super) struct Pattern {
     /// The stage that it leads to, or [`STAY`].
     pub(super) stage: u16,
     /// The texts that it matches.
-    pub(super) hir: Hir,
+    pub(super) texts: Vec<Sequence>,
 }
 
 /// The rules of one stage and kind.
@@ -69,26 +70,17 @@ pub(super) enum TooLarge {
     },
 }
 
-/// The deterministic automaton of some patterns; `None` if it is too large.
-pub(super) fn determinize(patterns: &[Pattern]) -> Option<dense::DFA<Vec<u32>>> {
-    let hirs: Vec<&Hir> = patterns.iter().map(|p| &p.hir).collect();
-    let nfa = thompson::Compiler::new()
-        .configure(
-            thompson::Config::new()
-                .utf8(false)
-                .nfa_size_limit(Some(DFA_BYTES))
-                .which_captures(thompson::WhichCaptures::None),
-        )
-        .build_many_from_hir(&hirs)
-        .ok()?;
+/// The deterministic automaton of some patterns; `None` if it is larger than `bytes`.
+pub(super) fn determinize(patterns: &[Pattern], bytes: usize) -> Option<dense::DFA<Vec<u32>>> {
+    let nfa = nfa(patterns.iter().map(|p| &*p.texts), DFA_BYTES).ok()?;
     dense::Builder::new()
         .configure(
             dense::Config::new()
                 .match_kind(MatchKind::All)
                 .start_kind(StartKind::Anchored)
                 .accelerate(false)
-                .dfa_size_limit(Some(DFA_BYTES))
-                .determinize_size_limit(Some(WORK_BYTES)),
+                .dfa_size_limit(Some(bytes))
+                .determinize_size_limit(Some(2 * bytes)),
         )
         .build_from_nfa(&nfa)
         .ok()
@@ -138,7 +130,7 @@ fn join(rules: &[Rules], shadows: &mut Shadows) -> Result<Raw, TooLarge> {
         dfas.push(if rules.patterns.is_empty() {
             None
         } else {
-            Some(determinize(&rules.patterns).ok_or(TooLarge::Rules(i))?)
+            Some(determinize(&rules.patterns, DFA_BYTES).ok_or(TooLarge::Rules(i))?)
         });
     }
     let (classes, representatives) = classes(dfas.iter().flatten());

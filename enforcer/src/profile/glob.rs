@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Globs: how they are read, and the regular expressions that they stand for.
+//! Globs: how they are read, and the texts that they match.
 //!
 //! A glob matches a whole path as the kernel reports it: absolute, symbolic links resolved. `*` and `?` stop at
 //! `/`; `**` is a whole component and does not. `dir/**` is everything below `dir` and `dir` itself. `[a-z]` and
@@ -11,9 +11,11 @@
 //! that is still open somewhere but has no name any more.
 
 use enforcer_common::{anchor::symbol, table::TEXT_MAX};
-use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Dot, Hir, Repetition};
 
-use super::error::Code;
+use super::{
+    error::Code,
+    nfa::{NOT_SLASH, Sequence, Step},
+};
 
 /// The anchors by name, in the order of their symbols.
 pub const ANCHOR_NAMES: [&str; 3] = ["workspace", "home", "tmp"];
@@ -21,9 +23,6 @@ pub const ANCHOR_NAMES: [&str; 3] = ["workspace", "home", "tmp"];
 const HOME: usize = 1;
 /// Alternatives that one glob may expand to.
 pub const ALTERNATIVES_MAX: usize = 256;
-/// Where programs are that are named without a path.
-pub const PROGRAM_DIRECTORIES: [&str; 6] =
-    ["/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"];
 /// Beginnings of what the kernel reports for what is open but is not a file.
 pub const OBJECTS: [&str; 3] = ["pipe:", "socket:", "anon_inode:"];
 
@@ -61,6 +60,8 @@ enum Atom {
     Class(Vec<(u8, u8)>),
     /// The anchor with this index.
     Anchor(usize),
+    /// A directory where the system keeps programs, with its `/`.
+    Programs,
 }
 
 /// A glob that was read: one sequence for each alternative.
@@ -88,19 +89,13 @@ impl Glob {
     }
 
     /// Puts the system's program directories before alternatives that are names.
-    pub(super) fn in_program_directories(self) -> Self {
-        let mut flat = Vec::new();
-        for atoms in self.flat {
-            if is_name(&atoms) {
-                for directory in PROGRAM_DIRECTORIES {
-                    let path = directory.bytes().map(Atom::Byte).chain(atoms.iter().cloned());
-                    flat.push(path.collect());
-                }
-            } else {
-                flat.push(atoms);
+    pub(super) fn in_program_directories(mut self) -> Self {
+        for atoms in &mut self.flat {
+            if is_name(atoms) {
+                atoms.insert(0, Atom::Programs);
             }
         }
-        Self { flat }
+        self
     }
 
     /// Refuses what could match no path.
@@ -116,9 +111,9 @@ impl Glob {
         })
     }
 
-    /// The regular expression. `deleted` also matches files that were deleted.
-    pub(super) fn hir(&self, deleted: bool) -> Hir {
-        Hir::alternation(self.flat.iter().map(|atoms| hir(atoms, deleted)).collect())
+    /// The texts that it matches. `deleted` adds those of deleted files.
+    pub(super) fn sequences(&self, deleted: bool) -> Vec<Sequence> {
+        self.flat.iter().flat_map(|atoms| sequences(atoms, deleted)).collect()
     }
 
     /// How many of its elements match more than one text; what blows automata up.
@@ -130,7 +125,7 @@ impl Glob {
 
 /// Whether these are the name of a program: no directory, no anchor, no object of the kernel's.
 fn is_name(atoms: &[Atom]) -> bool {
-    let path = |a: &Atom| matches!(a, Atom::Byte(b'/') | Atom::Any | Atom::Anchor(_));
+    let path = |a: &Atom| matches!(a, Atom::Byte(b'/') | Atom::Any | Atom::Anchor(_) | Atom::Programs);
     !atoms.iter().any(path) && !is_object(atoms)
 }
 
@@ -370,7 +365,7 @@ fn class(text: &str) -> Result<Atom, Fault> {
 fn check(atoms: &[Atom]) -> Result<(), Fault> {
     let text = spell(atoms);
     match atoms.first() {
-        Some(Atom::Byte(b'/') | Atom::Any | Atom::Anchor(_)) => {}
+        Some(Atom::Byte(b'/') | Atom::Any | Atom::Anchor(_) | Atom::Programs) => {}
         _ if is_object(atoms) => return Ok(()),
         None => return Err(Fault::new(Code::Glob, "this glob, or one of its alternatives, is empty")),
         Some(_) => {
@@ -422,6 +417,7 @@ fn spell(atoms: &[Atom]) -> String {
             Atom::One => out.push(b'?'),
             Atom::Star => out.push(b'*'),
             Atom::Any => out.extend(b"**"),
+            Atom::Programs => {}
             Atom::Class(_) => out.extend("[…]".bytes()),
             Atom::Anchor(index) => out.extend(format!("${{{}}}", ANCHOR_NAMES[*index]).bytes()),
         }
@@ -429,64 +425,37 @@ fn spell(atoms: &[Atom]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The regular expression of a sequence.
-fn hir(atoms: &[Atom], deleted: bool) -> Hir {
-    let mut parts = Vec::new();
-    let mut literal = Vec::new();
-    let mut at = 0;
-    while at < atoms.len() {
-        if let Atom::Byte(byte) = atoms[at] {
-            let any = byte == b'/' && atoms.get(at + 1) == Some(&Atom::Any);
-            if !any {
-                literal.push(byte);
-                at += 1;
-                continue;
+/// The texts that a glob without alternatives matches.
+fn sequences(atoms: &[Atom], deleted: bool) -> Vec<Sequence> {
+    let mut steps = Vec::with_capacity(atoms.len());
+    let mut rest = atoms;
+    while let Some((atom, after)) = rest.split_first() {
+        rest = after;
+        match atom {
+            Atom::Byte(b'/') if after == [Atom::Any] => {
+                // `/**` at the end: the directory, and what is below it.
+                let mut below = steps.clone();
+                below.extend([Step::Byte(b'/'), Step::Anything]);
+                return if steps.is_empty() { vec![below] } else { vec![steps, below] };
             }
+            Atom::Byte(b'/') if after.first() == Some(&Atom::Any) => {
+                steps.extend([Step::Byte(b'/'), Step::Directories]);
+                // The slash behind `**` is the last one of the directories.
+                rest = &after[2..];
+            }
+            Atom::Byte(byte) => steps.push(Step::Byte(*byte)),
+            Atom::One => steps.push(Step::class(NOT_SLASH)),
+            Atom::Star => steps.push(Step::Name),
+            Atom::Any => steps.push(Step::Anything),
+            Atom::Programs => steps.push(Step::ProgramDirectory),
+            Atom::Class(ranges) => steps.push(Step::class(ranges.iter().copied())),
+            Atom::Anchor(index) => steps.push(Step::Byte(symbol(*index))),
         }
-        parts.push(Hir::literal(std::mem::take(&mut literal)));
-        match &atoms[at] {
-            // `/**/`, or `/**` at the end.
-            Atom::Byte(_) if at + 2 < atoms.len() => {
-                parts.push(Hir::literal(*b"/"));
-                parts.push(optional(Hir::concat(vec![everything(), Hir::literal(*b"/")])));
-                at += 2;
-            }
-            Atom::Byte(_) => {
-                let below = Hir::concat(vec![Hir::literal(*b"/"), everything()]);
-                parts.push(if at == 0 { below } else { optional(below) });
-                at += 1;
-            }
-            Atom::One => parts.push(class_hir(&[(1, b'/' - 1), (b'/' + 1, u8::MAX)])),
-            Atom::Star => parts.push(repeated(class_hir(&[(1, b'/' - 1), (b'/' + 1, u8::MAX)]))),
-            Atom::Any => parts.push(everything()),
-            Atom::Class(ranges) => parts.push(class_hir(ranges)),
-            Atom::Anchor(index) => parts.push(Hir::literal([symbol(*index)])),
-        }
-        at += 1;
     }
-    parts.push(Hir::literal(literal));
     if deleted && atoms.last() != Some(&Atom::Any) {
-        parts.push(optional(Hir::literal(*b" (deleted)")));
+        let mut gone = steps.clone();
+        gone.extend(b" (deleted)".map(Step::Byte));
+        return vec![steps, gone];
     }
-    Hir::concat(parts)
-}
-
-/// One of these bytes.
-pub(super) fn class_hir(ranges: &[(u8, u8)]) -> Hir {
-    Hir::class(Class::Bytes(ClassBytes::new(ranges.iter().map(|&(a, b)| ClassBytesRange::new(a, b)))))
-}
-
-/// Any text.
-pub(super) fn everything() -> Hir {
-    repeated(Hir::dot(Dot::AnyByte))
-}
-
-/// This or nothing.
-fn optional(inner: Hir) -> Hir {
-    Hir::repetition(Repetition { min: 0, max: Some(1), greedy: true, sub: Box::new(inner) })
-}
-
-/// This any number of times.
-fn repeated(inner: Hir) -> Hir {
-    Hir::repetition(Repetition { min: 0, max: None, greedy: true, sub: Box::new(inner) })
+    vec![steps]
 }

@@ -5,15 +5,15 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use enforcer_common::{Kind, table::STAY};
-use regex_syntax::hir::Hir;
 
 use super::{
     address::{self, Block, HOST_PORTS_MAX, Host, PortRange},
-    automaton::{Pattern, Rules, TooLarge, determinize},
+    automaton::{DFA_BYTES, Pattern, Rules, TooLarge, determinize},
     compile::{HostRule, Rule},
     document::{self, At, Document, Effect, Target},
     error::{Code, Error, Problem, Span, Text, suggest},
     glob::{Fault, Glob},
+    nfa::Sequence,
     sets::Sets,
 };
 
@@ -116,11 +116,11 @@ impl Lowering<'_> {
             line,
             column,
         });
-        let (hir, stage, wildcards) = match &rule.target {
+        let (texts, stage, wildcards) = match &rule.target {
             Target::Glob { glob, leads_to } => {
                 let stage = leads_to.as_ref().map_or(STAY, |stage| self.stage(stage));
-                let Some((hir, wildcards)) = self.globs(glob, rule.kind, rule.effect) else { return };
-                (hir, stage, wildcards)
+                let Some((texts, wildcards)) = self.globs(glob, rule.kind, rule.effect) else { return };
+                (texts, stage, wildcards)
             }
             Target::Net { address, host, ports, protocol } => {
                 let ports = self.ports(ports.as_ref());
@@ -132,11 +132,11 @@ impl Lowering<'_> {
                 }
                 let Some(address) = address else { return };
                 let Some(block) = self.keep(Block::parse(&address.value), address.span) else { return };
-                (block.hir(&ports.unwrap_or_default(), protocol, rule.effect), STAY, 0)
+                (block.sequences(&ports.unwrap_or_default(), protocol, rule.effect), STAY, 0)
             }
         };
         self.out.wildcards.push(wildcards);
-        self.pattern(rule.stage, rule.kind, Pattern { rule: number, effect: rule.effect, stage, hir });
+        self.pattern(rule.stage, rule.kind, Pattern { rule: number, effect: rule.effect, stage, texts });
     }
 
     fn pattern(&mut self, stage: u8, kind: Kind, pattern: Pattern) {
@@ -159,8 +159,8 @@ impl Lowering<'_> {
         STAY
     }
 
-    /// The regular expression of a glob or a set, and how many wildcards there are.
-    fn globs(&mut self, glob: &At<String>, kind: Kind, effect: Effect) -> Option<(Hir, usize)> {
+    /// What a glob or a set matches, and how many wildcards it has.
+    fn globs(&mut self, glob: &At<String>, kind: Kind, effect: Effect) -> Option<(Vec<Sequence>, usize)> {
         let globs = if let Some(name) = glob.value.strip_prefix('@') {
             match self.sets.get(name) {
                 Ok(set) => set.globs.clone(),
@@ -174,7 +174,7 @@ impl Lowering<'_> {
             vec![self.keep(Glob::parse(&glob.value), glob.span)?]
         };
         let set = glob.value.starts_with('@');
-        let mut hirs = Vec::with_capacity(globs.len());
+        let mut texts = Vec::with_capacity(globs.len());
         let mut wildcards = 0;
         for mut one in globs {
             if kind == Kind::Exec {
@@ -188,9 +188,9 @@ impl Lowering<'_> {
             self.keep(checked, glob.span)?;
             self.used.extend(one.anchors());
             wildcards += one.wildcards();
-            hirs.push(one.hir(effect != Effect::Allow));
+            texts.extend(one.sequences(effect != Effect::Allow));
         }
-        Some((Hir::alternation(hirs), wildcards))
+        Some((texts, wildcards))
     }
 
     /// The ports of a network rule; `None` if it names none.
@@ -257,8 +257,12 @@ impl Lowering<'_> {
                 column: 0,
             });
             self.out.wildcards.push(0);
-            let hir = glob.hir(true);
-            self.pattern(stage, Kind::Exec, Pattern { rule: number, effect: Effect::Deny, stage: STAY, hir });
+            let texts = glob.sequences(true);
+            self.pattern(
+                stage,
+                Kind::Exec,
+                Pattern { rule: number, effect: Effect::Deny, stage: STAY, texts },
+            );
         }
     }
 }
@@ -325,9 +329,10 @@ impl Lowered {
     }
 }
 
-/// The shortest run of rules that is too large an automaton on its own.
+/// A shortest run of rules whose automaton alone is as large as to be suspicious. The full size would name them
+/// no better and take twenty times a second.
 fn culprits(patterns: &[Pattern]) -> &[Pattern] {
-    let fits = |patterns: &[Pattern]| determinize(patterns).is_some();
+    let fits = |patterns: &[Pattern]| determinize(patterns, DFA_BYTES / 16).is_some();
     // The fewest from the beginning that do not fit; then the fewest of those from the end.
     let (mut good, mut bad) = (0, patterns.len());
     while bad - good > 1 {

@@ -15,6 +15,7 @@ pub mod find;
 pub mod glob;
 mod lower;
 mod minimize;
+mod nfa;
 mod parse;
 pub mod sets;
 

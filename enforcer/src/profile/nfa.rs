@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! From what rules match to a nondeterministic automaton in which rules that begin alike share their beginning.
+//!
+//! regex-automata's own compiler gives every pattern an automaton of its own, so that a thousand rules that begin
+//! with `**/` are a thousand loops that every deterministic state must carry. Shared, they are one.
+
+use std::collections::HashMap;
+
+use regex_automata::{
+    nfa::thompson::{BuildError, Builder, NFA, Transition},
+    util::primitives::StateID,
+};
+
+/// One step of what a rule matches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Step {
+    /// This byte.
+    Byte(u8),
+    /// One byte of these ranges, which are sorted and do not touch.
+    Class(Vec<(u8, u8)>),
+    /// Any number of bytes that are not `/`.
+    Name,
+    /// Any number of directories, each with its `/`.
+    Directories,
+    /// One of the directories where the system keeps programs, with its `/`.
+    ProgramDirectory,
+    /// Anything.
+    Anything,
+}
+
+impl Step {
+    /// One byte of these ranges.
+    pub(super) fn class(ranges: impl IntoIterator<Item = (u8, u8)>) -> Self {
+        let mut sorted: Vec<_> = ranges.into_iter().collect();
+        sorted.sort_unstable();
+        let mut joined: Vec<(u8, u8)> = Vec::new();
+        for (first, last) in sorted {
+            match joined.last_mut() {
+                Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
+                _ => joined.push((first, last)),
+            }
+        }
+        match joined[..] {
+            [(first, last)] if first == last => Self::Byte(first),
+            _ => Self::Class(joined),
+        }
+    }
+}
+
+/// What is not `/`. Texts have no NUL.
+pub(super) const NOT_SLASH: [(u8, u8); 2] = [(1, b'/' - 1), (b'/' + 1, u8::MAX)];
+
+/// Where programs are that are named without a path.
+pub const PROGRAM_DIRECTORIES: [&str; 6] =
+    ["/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"];
+
+/// Texts that a rule matches.
+pub(super) type Sequence = Vec<Step>;
+
+/// A place in the tree of all sequences.
+#[derive(Debug, Default)]
+struct Node {
+    /// What comes next.
+    children: Vec<(Step, usize)>,
+    /// The patterns that end here.
+    ends: Vec<usize>,
+}
+
+/// Builds the automaton; pattern `i` matches any of the sequences `patterns[i]`.
+pub(super) fn nfa<'a>(
+    patterns: impl Iterator<Item = &'a [Sequence]>,
+    size_limit: usize,
+) -> Result<NFA, BuildError> {
+    let mut nodes = vec![Node::default()];
+    let mut known: HashMap<(usize, &Step), usize> = HashMap::new();
+    let mut count = 0;
+    for (pattern, sequences) in patterns.enumerate() {
+        count = pattern + 1;
+        for sequence in sequences {
+            let mut node = 0;
+            for step in sequence {
+                node = *known.entry((node, step)).or_insert_with(|| {
+                    let next = nodes.len();
+                    nodes.push(Node::default());
+                    nodes[node].children.push((step.clone(), next));
+                    next
+                });
+            }
+            if nodes[node].ends.last() != Some(&pattern) {
+                nodes[node].ends.push(pattern);
+            }
+        }
+    }
+    build(&nodes, count, size_limit)
+}
+
+/// The tree as an automaton: each node is a union, patched together from the steps to its children.
+fn build(nodes: &[Node], patterns: usize, size_limit: usize) -> Result<NFA, BuildError> {
+    let mut builder = Builder::new();
+    builder.set_size_limit(Some(size_limit))?;
+    let mut matches = Vec::with_capacity(patterns);
+    for _ in 0..patterns {
+        builder.start_pattern()?;
+        let id = builder.add_match()?;
+        builder.finish_pattern(id)?;
+        matches.push(id);
+    }
+    let ids = nodes.iter().map(|_| builder.add_union(Vec::new())).collect::<Result<Vec<_>, _>>()?;
+    for (node, &id) in nodes.iter().zip(&ids) {
+        let mut bytes = Vec::new();
+        for (step, child) in &node.children {
+            let child = ids[*child];
+            match step {
+                Step::Byte(byte) => bytes.push(Transition { start: *byte, end: *byte, next: child }),
+                Step::Class(ranges) => {
+                    let class = sparse(&mut builder, ranges, child)?;
+                    builder.patch(id, class)?;
+                }
+                Step::Name => {
+                    let again = sparse(&mut builder, &NOT_SLASH, child)?;
+                    builder.patch(child, again)?;
+                    builder.patch(id, child)?;
+                }
+                Step::Anything => {
+                    let again = sparse(&mut builder, &[(0, u8::MAX)], child)?;
+                    builder.patch(child, again)?;
+                    builder.patch(id, child)?;
+                }
+                Step::ProgramDirectory => {
+                    for directory in PROGRAM_DIRECTORIES {
+                        let mut next = child;
+                        for byte in directory.bytes().rev() {
+                            next = sparse(&mut builder, &[(byte, byte)], next)?;
+                        }
+                        builder.patch(id, next)?;
+                    }
+                }
+                Step::Directories => {
+                    let inside = builder.add_union(Vec::new())?;
+                    let again = sparse(&mut builder, &[(0, u8::MAX)], inside)?;
+                    let out = sparse(&mut builder, &[(b'/', b'/')], child)?;
+                    builder.patch(inside, again)?;
+                    builder.patch(inside, out)?;
+                    builder.patch(id, inside)?;
+                    builder.patch(id, child)?;
+                }
+            }
+        }
+        if !bytes.is_empty() {
+            bytes.sort_unstable_by_key(|t| t.start);
+            let bytes = builder.add_sparse(bytes)?;
+            builder.patch(id, bytes)?;
+        }
+        for &pattern in &node.ends {
+            builder.patch(id, matches[pattern])?;
+        }
+    }
+    builder.build(ids[0], ids[0])
+}
+
+/// A state that takes one byte of some ranges.
+fn sparse(builder: &mut Builder, ranges: &[(u8, u8)], next: StateID) -> Result<StateID, BuildError> {
+    builder.add_sparse(ranges.iter().map(|&(start, end)| Transition { start, end, next }).collect())
+}
