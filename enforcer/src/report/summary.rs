@@ -68,10 +68,8 @@ impl Summary<'_> {
         let Counters { lost_events, lost_images, refused_forks, .. } = *self.counters;
         let mut lines = Vec::new();
         if lost_events > 0 {
-            let denials = counted(lost_events, "denial");
-            lines.push(format!(
-                "{denials} happened but could not be shown: events came faster than they were read"
-            ));
+            let events = counted(lost_events, "event");
+            lines.push(format!("{events} lost: those denials are counted, but not shown"));
         }
         if lost_images > 0 {
             let programs = counted(lost_images, "record");
@@ -283,7 +281,7 @@ If this was right to do, add to profiles/npm-install.yaml:
         allow:
           - { address: "203.0.113.7", ports: [8000], protocol: tcp }
 "##);
-        insta::assert_snapshot!(summary.losses().join("\n"), @r##"100 denials happened but could not be shown: events came faster than they were read"##);
+        insta::assert_snapshot!(summary.losses().join("\n"), @r##"100 events lost: those denials are counted, but not shown"##);
     }
 
     #[test]
@@ -314,7 +312,7 @@ If this was right to do, add to profiles/npm-install.yaml:
             Summary { malformed: 1, remaining: 4, enforced: false, ..summary(&legend, &fold, &counters) };
         insta::assert_snapshot!(plain(&summary.text()), @r##"enforcer: would have denied 1 action (profile npm-install, audit mode: nothing was denied)"##);
         insta::assert_snapshot!(summary.losses().join("\n"), @r##"
-1 denial happened but could not be shown: events came faster than they were read
+1 event lost: those denials are counted, but not shown
 2 records of programs lost: some denials cannot be attributed to a package
 3 processes could not be put under the profile and were not created
 1 record could not be decoded

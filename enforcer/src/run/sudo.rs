@@ -22,8 +22,8 @@ struct Process {
     sudo: bool,
 }
 
-/// What sudo was called with by user `uid`, and sudo's pid: from the nearest ancestor that really is sudo, if the one
-/// who started it was that user.
+/// What sudo was called with by user `uid`, and sudo's pid: from the nearest ancestor that really is sudo, unless
+/// another user started it.
 #[must_use]
 pub fn environment_of(uid: u32) -> Option<(u32, Environment)> {
     let pid = find(&ancestors(), uid)?;
@@ -43,14 +43,14 @@ fn ancestors() -> Vec<Process> {
     chain
 }
 
-/// The nearest sudo of a chain, if user `uid` started it. With a terminal of its own sudo is two processes, one
-/// below the other, with the same environment.
+/// The nearest sudo of a chain, unless somebody other than user `uid` started it. With a terminal of its own sudo is two
+/// processes, one below the other, with the same environment. Its parent can be root's: `su` and `runuser` stay above
+/// what they start for the user, and `init` adopts what has lost its parent.
 fn find(chain: &[Process], uid: u32) -> Option<u32> {
-    let nearest = chain.iter().position(|process| process.sudo && process.euid == 0)?;
-    let sudos = chain[nearest..].iter().take_while(|process| process.sudo && process.euid == 0).count();
-    let by_itself = chain[nearest..nearest + sudos].iter().any(|process| process.uid == uid);
-    let by_caller = chain.get(nearest + sudos).is_some_and(|caller| caller.uid == uid);
-    (by_itself || by_caller).then(|| chain[nearest].pid)
+    let is_sudo = |process: &Process| process.sudo && process.euid == 0;
+    let nearest = chain.iter().position(is_sudo)?;
+    let caller = chain[nearest..].iter().find(|process| !is_sudo(process))?;
+    (caller.uid == uid || caller.uid == 0).then(|| chain[nearest].pid)
 }
 
 /// Reads what `/proc` says of a process.
@@ -109,6 +109,12 @@ mod tests {
     fn a_sudo_of_somebody_else_is_not_ours() {
         let chain = [process(9, 0, 0, true), process(8, 1001, 1001, false)];
         assert_eq!(find(&chain, USER), None);
+    }
+
+    #[test]
+    fn sudo_below_su() {
+        let chain = [process(9, 0, 0, true), process(8, 0, 0, false), process(7, 1001, 1001, false)];
+        assert_eq!(find(&chain, USER), Some(9));
     }
 
     #[test]
