@@ -85,18 +85,19 @@ impl Host<'_> {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(app.join(file), copy.join(file)).with_context(|| format!("copying {file}"))?;
         }
-        // npm checks each tarball against the integrity in the lock file.
-        let mut npm = self.npm(&verdaccio, work)?;
-        npm.current_dir(&copy).args(["ci", "--ignore-scripts"]);
-        cmd::output(&mut npm)?;
-
-        // An install without a lock file asks about the packages of other platforms too.
+        // Verdaccio has to know a package before it is asked for its tarball. An install without a lock file asks about
+        // the packages of other platforms too.
         let locked = locked_versions(&app.join("package-lock.json"))?;
-        for (name, _) in &locked {
+        let names = locked.iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
+        for name in &names {
             verdaccio.get(&format!("/{}", name.replace('/', "%2f")))?;
         }
+        // npm checks each tarball against the integrity in the lock file.
+        let mut npm = self.npm(&verdaccio, work)?;
+        npm.current_dir(&copy).args(["ci", "--ignore-scripts", "--replace-registry-host=always"]);
+        cmd::output(&mut npm)?;
         drop(verdaccio);
-        for name in locked.iter().map(|(name, _)| name).collect::<BTreeSet<_>>() {
+        for name in names {
             keep_stored(&storage.join(name), name, &locked).with_context(|| format!("trimming {name}"))?;
         }
         Ok(())
