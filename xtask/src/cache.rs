@@ -3,9 +3,12 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
+
+use crate::repo;
 
 /// `$ENFORCER_CACHE`, else `$XDG_CACHE_HOME/enforcer`, else `$HOME/.cache/enforcer`. Made when missing.
 pub fn dir() -> Result<PathBuf> {
@@ -46,7 +49,7 @@ pub fn digest<'a>(inputs: impl IntoIterator<Item = &'a [u8]>) -> String {
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The digest of every file below `paths`: names, modes and contents, in a fixed order.
+/// The digest of every file below `paths`: names (from the repository's root on), modes and contents, in a fixed order.
 pub fn digest_files(paths: &[PathBuf]) -> Result<String> {
     let mut files = Vec::new();
     for path in paths {
@@ -58,7 +61,8 @@ pub fn digest_files(paths: &[PathBuf]) -> Result<String> {
         use std::os::unix::fs::PermissionsExt;
         let context = || format!("reading {}", file.display());
         let meta = fs::symlink_metadata(file).with_context(context)?;
-        parts.push(file.to_string_lossy().into_owned().into_bytes());
+        let name = file.strip_prefix(repo::root()).unwrap_or(file);
+        parts.push(name.to_string_lossy().into_owned().into_bytes());
         if meta.is_symlink() {
             parts
                 .push(fs::read_link(file).with_context(context)?.to_string_lossy().into_owned().into_bytes());
@@ -82,19 +86,33 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Removes every entry of `dir` whose name starts with `prefix`, except `keep`.
-pub fn prune(dir: &Path, prefix: &str, keep: &str) -> Result<()> {
+/// Notes that `path` is in use, for [`prune_old`].
+pub fn touch(path: &Path) {
+    // Without the note it is only forgotten sooner.
+    if let Ok(file) = File::open(path) {
+        let _ = file.set_modified(SystemTime::now());
+    }
+}
+
+/// Removes the entries of `dir` whose names start with `prefix`, except the `keep` ones that were used last.
+pub fn prune_old(dir: &Path, prefix: &str, keep: usize) -> Result<()> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(dir).with_context(|| format!("listing {}", dir.display()))? {
         let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if !name.starts_with(prefix) || name == keep {
-            continue;
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            found.push((entry.metadata()?.modified()?, entry.path()));
         }
-        let path = entry.path();
-        let removed =
-            if entry.file_type()?.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+    }
+    found.sort();
+    for (_, path) in found.iter().rev().skip(keep) {
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         removed.with_context(|| format!("removing {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Removes every entry of `dir` whose name starts with `prefix`, except the one named `keep`.
+pub fn prune(dir: &Path, prefix: &str, keep: &str) -> Result<()> {
+    touch(&dir.join(keep));
+    prune_old(dir, prefix, usize::from(!keep.is_empty()))
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cmd;
+use crate::{cache, cmd};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -35,6 +35,7 @@ impl Mirrors {
         if let Some(found) = Self::configured()? {
             return Ok(found);
         }
+        let _lock = cache::lock(&cache::dir()?, "apt")?;
         cmd::output(cmd::as_root("apt-get")?.args(["update", "-q"])).context("fetching the package lists")?;
         Self::configured()?.context(
             "apt knows no Debian archive on this machine; this needs a Debian host whose apt sources include bookworm",

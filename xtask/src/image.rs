@@ -26,6 +26,9 @@ const PACKAGES: &str = "bash,bpftool,bubblewrap,ca-certificates,coreutils,curl,d
 /// Free room on the disk, in MB.
 const SPARE: u64 = 2048;
 
+/// How many versions of each stage are kept.
+const KEEP: usize = 3;
+
 /// Changes when the steps below change without their inputs.
 const RECIPE: &str = "1";
 
@@ -35,6 +38,7 @@ pub fn ensure(cache: &Path) -> Result<PathBuf> {
     let stages = Stages::of_checkout()?;
     let disk = images.join(&stages.disk);
     if disk.is_file() {
+        cache::touch(&disk);
         return Ok(disk);
     }
     if !cmd::is_root() {
@@ -56,7 +60,7 @@ pub fn ensure(cache: &Path) -> Result<PathBuf> {
         return Ok(disk);
     }
     // What an interrupted call left.
-    cache::prune(&images, "work-", "")?;
+    cache::prune_old(&images, "work-", 0)?;
     let base = images.join(&stages.base);
     if !base.is_dir() {
         let step = progress::step("guest system", "Debian bookworm with the tools that tests use");
@@ -72,9 +76,13 @@ pub fn ensure(cache: &Path) -> Result<PathBuf> {
     let step = progress::step("guest disk", "fixtures and packages into the registry, then one ext4 image");
     make_disk(cache, &images, &stages)?;
     step.done();
-    cache::prune(&images, "base-", &stages.base)?;
-    cache::prune(&images, "verdaccio-", &stages.verdaccio)?;
-    cache::prune(&images, "root-", &stages.disk)?;
+    // Other checkouts, and other commits of this one, have disks of their own; those in use stay.
+    for stage in [&base, &verdaccio] {
+        cache::touch(stage);
+    }
+    for prefix in ["base-", "verdaccio-", "root-"] {
+        cache::prune_old(&images, prefix, KEEP)?;
+    }
     Ok(disk)
 }
 
@@ -89,9 +97,9 @@ impl Stages {
     fn of_checkout() -> Result<Self> {
         let root = repo::root();
         let base = cache::digest([RECIPE, PACKAGES, node::VERSION].map(str::as_bytes));
-        let lock = cache::digest_files(
-            &["package.json", "package-lock.json"].map(|file| root.join("xtask/guest/verdaccio").join(file)),
-        )?;
+        let lock =
+            ["package.json", "package-lock.json"].map(|file| root.join("xtask/guest/verdaccio").join(file));
+        let lock = cache::digest_files(&lock)?;
         let verdaccio = cache::digest([base.as_bytes(), lock.as_bytes()]);
         let seed = ["tests/fixtures", "xtask/src/registry.rs", "xtask/src/registry", "xtask/guest/registry"];
         let seed = cache::digest_files(&seed.map(|path| root.join(path)))?;

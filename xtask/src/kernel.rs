@@ -126,7 +126,7 @@ fn fetch(cache: &Path, line: &Line) -> Result<Kernel> {
     let home = cache.join("kernels");
     fs::create_dir_all(&home).with_context(|| format!("creating {}", home.display()))?;
     let prefix = format!("work-{}-", line.name);
-    cache::prune(&home, &prefix, "")?;
+    cache::prune_old(&home, &prefix, 0)?;
     let work =
         tempfile::Builder::new().prefix(&prefix).tempdir_in(&home).context("making a working directory")?;
     let tree = work.path().join("tree");

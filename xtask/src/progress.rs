@@ -2,13 +2,17 @@
 //! What the user sees while something takes long: a spinner on a terminal, plain lines elsewhere. Always on stderr.
 
 use std::io::IsTerminal;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// All spinners: steps can be under way side by side.
+static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Prints one line of news.
 pub fn line(text: &str) {
-    eprintln!("xtask: {text}");
+    SPINNERS.suspend(|| eprintln!("xtask: {text}"));
 }
 
 /// A named piece of work under way. Dropped without `done`, it leaves nothing behind on a terminal.
@@ -22,7 +26,7 @@ pub struct Step {
 pub fn step(name: &str, why: &str) -> Step {
     let text = if why.is_empty() { name.to_owned() } else { format!("{name} ({why})") };
     let bar = if std::io::stderr().is_terminal() {
-        let bar = ProgressBar::new_spinner().with_message(text);
+        let bar = SPINNERS.add(ProgressBar::new_spinner().with_message(text));
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
             bar.set_style(style);
         }

@@ -6,12 +6,13 @@
 pub mod apt;
 mod ebpf;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use self::apt::Package;
+use crate::kernel::{Kernel, Line};
 use crate::{cache, image, kernel, progress};
 
 /// What the host needs, eBPF aside.
@@ -44,22 +45,45 @@ pub struct Args {
 impl Args {
     /// Runs it.
     pub fn run(&self) -> Result<ExitCode> {
-        let cache = cache::dir()?;
-        ensure(&cache)?;
         if self.refresh_kernels {
-            kernel::forget(&cache)?;
+            kernel::forget(&cache::dir()?)?;
         }
-        for line in &kernel::LINES {
-            kernel::ensure(&cache, line)?;
-        }
-        image::ensure(&cache)?;
+        ensure(&kernel::LINES.iter().collect::<Vec<_>>())?;
         progress::line("everything is set up");
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Brings the host to where everything builds and guests can be made.
-pub fn ensure(cache: &Path) -> Result<()> {
+/// What was set up.
+#[derive(Debug)]
+pub struct Ready {
+    /// The cache.
+    pub cache: PathBuf,
+    /// The kernels asked for, in order, by the name of their line.
+    pub kernels: Vec<(&'static str, Kernel)>,
+    /// The guest's disk.
+    pub disk: PathBuf,
+}
+
+/// Brings the host to where everything builds, and to where guests with the kernels of `lines` can be started.
+pub fn ensure(lines: &[&'static Line]) -> Result<Ready> {
+    let cache = cache::dir()?;
     apt::ensure(&PACKAGES)?;
-    ebpf::ensure(cache)
+    // The linker for the kernel programs is built while the rest is downloaded and unpacked.
+    let (ebpf, guests) = std::thread::scope(|scope| {
+        let ebpf = scope.spawn(|| ebpf::ensure(&cache));
+        let guests = guests(&cache, lines);
+        (ebpf.join(), guests)
+    });
+    let (kernels, disk) = guests?;
+    ebpf.map_err(|_| anyhow!("setting up the eBPF toolchain panicked"))??;
+    Ok(Ready { cache, kernels, disk })
+}
+
+fn guests(cache: &Path, lines: &[&'static Line]) -> Result<(Vec<(&'static str, Kernel)>, PathBuf)> {
+    let mut kernels = Vec::new();
+    for line in lines {
+        kernels.push((line.name, kernel::ensure(cache, line)?));
+    }
+    Ok((kernels, image::ensure(cache)?))
 }

@@ -28,7 +28,7 @@ pub use self::accel::Accel;
 pub use self::agent::Agent;
 use self::streams::{Event, Events};
 use crate::kernel::{Kernel, Line};
-use crate::{cache, image, kernel, setup};
+use crate::setup;
 
 /// The longest that a guest may take until COMMAND starts.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
@@ -46,14 +46,8 @@ pub struct TestBed {
 impl TestBed {
     /// Installs, downloads and builds what is missing for guests with these kernels.
     pub fn prepare(lines: &[&'static Line], agent: Agent) -> Result<Self> {
-        let cache = cache::dir()?;
-        setup::ensure(&cache)?;
-        let mut kernels = Vec::new();
-        for line in lines {
-            kernels.push((line.name, kernel::ensure(&cache, line)?));
-        }
+        let setup::Ready { cache, kernels, disk } = setup::ensure(lines)?;
         // Opened now: a call beside this one may replace the disk by a newer one.
-        let disk = image::ensure(&cache)?;
         let disk = File::open(&disk).with_context(|| format!("opening {}", disk.display()))?;
         let agent = agent.binary()?;
         let mut bed = Self { cache, disk, kernels, agent, accel: Accel::Tcg };
