@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longest that any command of a scenario may take. Emulated guests on a busy machine are slow; a hang is far slower.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The attack program, which stands beside this one.
 pub(crate) fn attack() -> PathBuf {

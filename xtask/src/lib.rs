@@ -13,4 +13,5 @@ pub mod progress;
 pub mod registry;
 pub mod repo;
 pub mod setup;
+pub mod test;
 pub mod vm;

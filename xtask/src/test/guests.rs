@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The scenarios in guests: each kernel, booted in each way that some of them need.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::cargo;
+use super::tally::Tally;
+use crate::kernel::Line;
+use crate::progress;
+use crate::vm::{End, Output, TestBed};
+
+/// A way to boot, and the scenarios that are for it.
+struct Boot {
+    name: &'static str,
+    append: &'static str,
+    /// Arguments of the test program.
+    select: &'static [&'static str],
+    /// Seconds for all of them.
+    limit: u64,
+}
+
+const BOOTS: [Boot; 3] = [
+    Boot { name: "as is", append: "", select: &["--skip", "preemption::", "--skip", "inert::"], limit: 1500 },
+    Boot { name: "preempt=full", append: "preempt=full", select: &["preemption::"], limit: 900 },
+    Boot { name: "without bpf", append: "lsm=landlock,lockdown,yama", select: &["inert::"], limit: 300 },
+];
+
+/// A guest to run.
+struct Job<'bed> {
+    line: &'bed Line,
+    boot: &'static Boot,
+}
+
+/// Runs the scenarios on every kernel, `at_once` guests at a time; each guest's output is printed when it has ended.
+pub(super) fn run(bed: &TestBed, lines: &[&Line], filter: Option<&str>, at_once: usize) -> Result<Tally> {
+    let share = build().context("building the scenarios")?;
+    let jobs = BOOTS.iter().flat_map(|boot| lines.iter().map(move |line| Job { line, boot }));
+    let queue: Mutex<VecDeque<Job<'_>>> = Mutex::new(jobs.collect());
+    let total: Mutex<Tally> = Mutex::new(Tally::default());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some(job) = next() {
+                    let tally = job.run(bed, share.path(), filter).unwrap_or_else(|error| {
+                        eprintln!("xtask: kernel {}: {error:#}", job.line.name);
+                        Tally::one(false)
+                    });
+                    total.lock().unwrap_or_else(PoisonError::into_inner).add(tally);
+                }
+            });
+        }
+    });
+    Ok(total.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Job<'_> {
+    fn run(&self, bed: &TestBed, share: &Path, filter: Option<&str>) -> Result<Tally> {
+        let Self { line, boot } = self;
+        let name = share.file_name().context("a share without a name")?.to_string_lossy();
+        let mut command = vec![format!("/mnt/{name}/scenarios"), "--test-threads=1".to_owned()];
+        command.extend(boot.select.iter().map(|&arg| arg.to_owned()));
+        if let Some(filter) = filter {
+            // Two filters select what matches either; the boots of their own have one already.
+            if boot.select[0] != "--skip" && !filter.starts_with(boot.select[0]) {
+                return Ok(Tally::default());
+            }
+            command.push(filter.to_owned());
+        }
+        progress::line(&format!("kernel {}, booted {}: started", line.name, boot.name));
+        let vm = bed.vm(line.name)?.share(share).append(boot.append).timeout(boot.limit);
+        let done = vm.run(&command, Output::Capture)?;
+        let stdout = String::from_utf8_lossy(&done.stdout);
+        let mut text = format!("\n=== kernel {}, booted {}: {:.0?}\n", line.name, boot.name, done.took);
+        text.push_str(&stdout);
+        let mut tally = Tally::from_libtest(&stdout);
+        if done.end != End::Exit(0) {
+            text.push_str(&String::from_utf8_lossy(&done.stderr));
+        }
+        if !matches!(done.end, End::Exit(_)) {
+            text.push_str(&format!("\n{:?}; the guest's console:\n{}\n", done.end, done.console));
+        }
+        if done.end != End::Exit(0) && tally.failed == 0 {
+            tally.failed = 1;
+        }
+        if !done.faults.is_empty() {
+            tally.failed += 1;
+            text.push_str(&format!("the kernel was in trouble:\n{}\n", done.faults.join("\n")));
+        }
+        print!("{text}");
+        Ok(tally)
+    }
+}
+
+/// Builds the scenarios and the attack program, side by side in a directory that guests can share.
+fn build() -> Result<TempDir> {
+    let share = TempDir::with_prefix("scenarios-").context("making a directory")?;
+    let programs = [
+        ("scenarios", artifact(&["test", "--test", "scenarios", "--no-run"])?),
+        ("attack", artifact(&["build", "--bin", "attack"])?),
+    ];
+    for (name, path) in programs {
+        fs::copy(&path, share.path().join(name)).with_context(|| format!("copying {}", path.display()))?;
+    }
+    Ok(share)
+}
+
+/// Builds one program of the tests, and says where it is.
+fn artifact(args: &[&str]) -> Result<PathBuf> {
+    let common = ["--release", "--locked", "--package", "enforcer-tests", "--message-format=json-render-diagnostics"];
+    let output = cargo(args).args(common).stderr(std::process::Stdio::inherit()).output().context("starting cargo")?;
+    if !output.status.success() {
+        bail!("cargo {}: {}", args.join(" "), output.status);
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let built = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
+    built.with_context(|| format!("cargo {} built no program", args.join(" ")))
+}
