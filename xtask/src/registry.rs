@@ -37,9 +37,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// `node` and `npm` and runs on the host too, `cache` the place for what is downloaded. Called as root. It is called again
 /// when one of these changed: `tests/fixtures/`, `xtask/src/registry.rs`, `xtask/src/registry/`, `xtask/guest/registry/`.
 pub fn seed(root: &Path, node_bin: &Path, cache: &Path) -> Result<()> {
-    let host = Host { verdaccio: root.join("opt/verdaccio"), node_bin, cache };
+    let registry = root.join("srv/registry");
+    let compiled = registry.join("compile-cache");
+    let host = Host { verdaccio: root.join("opt/verdaccio"), node_bin, cache, compiled };
     let real = host.real_packages()?;
-    let storage = root.join("srv/registry/storage");
+    let storage = registry.join("storage");
     fs::create_dir_all(&storage).with_context(|| format!("creating {}", storage.display()))?;
     copy_tree(&real, &storage)?;
     host.publish_fixtures(&storage).context("publishing the fixture packages")?;
@@ -51,6 +53,8 @@ struct Host<'a> {
     verdaccio: PathBuf,
     node_bin: &'a Path,
     cache: &'a Path,
+    /// Where node leaves what it compiled, for the guest, where that is slow.
+    compiled: PathBuf,
 }
 
 impl Host<'_> {
@@ -202,6 +206,7 @@ impl Verdaccio {
         let mut command = Command::new(host.node_bin.join("node"));
         command.arg(host.verdaccio.join("node_modules/verdaccio/bin/verdaccio")).arg("--config").arg(&path);
         command.current_dir(work).env("HOME", work).stdin(Stdio::null());
+        command.env("NODE_COMPILE_CACHE", &host.compiled).env("NODE_COMPILE_CACHE_PORTABLE", "1");
         command.stdout(log.try_clone().context("opening verdaccio's log")?).stderr(log).process_group(0);
         let process = command.spawn().context("starting verdaccio")?;
         let mut own = Self { process, port };
