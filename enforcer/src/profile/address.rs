@@ -9,8 +9,7 @@ use enforcer_common::address::Protocol;
 
 use super::{
     document::Effect,
-    error::Code,
-    glob::Fault,
+    error::{Code, Problem},
     nfa::{Sequence, Step},
 };
 
@@ -40,7 +39,7 @@ impl PortRange {
     }
 
     /// Reads `443` or `8000-8999`.
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         let number = |text: &str| match text.trim().parse::<u32>() {
             Ok(0) | Err(_) => None,
             Ok(number) => u16::try_from(number).ok(),
@@ -52,10 +51,10 @@ impl PortRange {
         match (first, last) {
             (Some(first), Some(last)) if first <= last => Ok(Self { first, last }),
             (Some(first), Some(last)) => {
-                Err(Fault::new(Code::Port, format!("the range `{text}` runs backwards"))
+                Err(Problem::new(Code::Port, format!("the range `{text}` runs backwards"))
                     .help(format!("write \"{last}-{first}\"")))
             }
-            _ => Err(Fault::new(Code::Port, format!("`{text}` is not a port"))
+            _ => Err(Problem::new(Code::Port, format!("`{text}` is not a port"))
                 .help("a port is a number from 1 to 65535, or a range such as \"8000-8999\"")),
         }
     }
@@ -72,15 +71,15 @@ pub enum Host {
 
 impl Host {
     /// Reads a host.
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        let fault = |message: String| Fault::new(Code::Host, message);
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+        let fault = |message: String| Problem::new(Code::Host, message);
         if let Some(name) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) {
             return match name {
                 "npm.registry" => Ok(Self::NpmRegistry),
                 _ if name.starts_with("env.") => {
-                    Err(Fault::new(Code::NotSupported, format!("`{text}` is not supported yet")))
+                    Err(Problem::new(Code::NotSupported, format!("`{text}` is not supported yet")))
                 }
-                _ => Err(Fault::new(Code::Variable, format!("there is no host variable `{text}`"))
+                _ => Err(Problem::new(Code::Variable, format!("there is no host variable `{text}`"))
                     .help("there is `${npm.registry}`, from the user's npm configuration")),
             };
         }
@@ -98,7 +97,7 @@ impl Host {
                 .help(format!("write `host: {host}` and `ports: [{port}]`")));
         }
         if text.contains(['*', '?', '{', '[']) {
-            return Err(Fault::new(
+            return Err(Problem::new(
                 Code::NotSupported,
                 format!("host globs such as `{text}` are not supported yet"),
             )
@@ -129,11 +128,11 @@ impl std::fmt::Display for Host {
 }
 
 /// Reads a protocol.
-pub(super) fn protocol(text: &str) -> Result<Protocol, Fault> {
+pub(super) fn protocol(text: &str) -> Result<Protocol, Problem> {
     match text {
         "tcp" => Ok(Protocol::Tcp),
         "udp" => Ok(Protocol::Udp),
-        _ => Err(Fault::new(Code::BadValue, format!("`{text}` is not a protocol that a rule can name"))
+        _ => Err(Problem::new(Code::BadValue, format!("`{text}` is not a protocol that a rule can name"))
             .help("`tcp`, `udp`, or leave `protocol` out for both")),
     }
 }
@@ -151,11 +150,11 @@ pub(super) enum Block {
 
 impl Block {
     /// Reads an address, a CIDR block or `any`.
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         if text == "any" {
             return Ok(Self::Any);
         }
-        let fault = |message: String| Fault::new(Code::Address, message);
+        let fault = |message: String| Problem::new(Code::Address, message);
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -189,7 +188,7 @@ impl Block {
         };
         let network = block.network();
         if network != block {
-            return Err(Fault::new(Code::HostBits, format!("`{text}` has bits set behind its prefix"))
+            return Err(Problem::new(Code::HostBits, format!("`{text}` has bits set behind its prefix"))
                 .help(format!("write `{network}` for the block, or `{address}` for the one address")));
         }
         Ok(block)
@@ -271,7 +270,7 @@ fn digits(family: u8, octets: &[u8], bits: u8, whole: bool) -> Sequence {
     let given = usize::from(bits / 4);
     let mut steps = vec![Step::Byte(family)];
     steps.extend((0..given).map(|i| Step::Byte(digit(nibble(i)))));
-    if bits % 4 != 0 {
+    if !bits.is_multiple_of(4) {
         let low = nibble(given);
         steps.push(choice(low, low | (15 >> (bits % 4))));
     }

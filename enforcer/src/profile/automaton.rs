@@ -24,9 +24,9 @@ use super::{
     nfa::{Sequence, nfa},
 };
 
-/// Bytes that the automaton of one stage and kind may have before it is minimised: some 80,000 states, more than a
+/// Bytes that the automaton of one stage and kind may have before it is minimised: some 65,000 states, more than a
 /// table holds.
-pub(super) const DFA_BYTES: usize = 20 << 20;
+pub(super) const DFA_BYTES: usize = 16 << 20;
 
 /// A rule as the automaton sees it.
 #[derive(Clone, Debug)]
@@ -61,6 +61,8 @@ pub(super) enum TooLarge {
     Rules(usize),
     /// All of them together do not fit: what there is, and what there may be.
     Table {
+        /// Index into the rules: the ones that need most.
+        most: usize,
         /// What there is too much of.
         what: &'static str,
         /// How much there is.
@@ -72,7 +74,7 @@ pub(super) enum TooLarge {
 
 /// The deterministic automaton of some patterns; `None` if it is larger than `bytes`.
 pub(super) fn determinize(patterns: &[Pattern], bytes: usize) -> Option<dense::DFA<Vec<u32>>> {
-    let nfa = nfa(patterns.iter().map(|p| &*p.texts), DFA_BYTES).ok()?;
+    let nfa = nfa(patterns.iter().map(|p| &*p.texts), DFA_BYTES)?;
     dense::Builder::new()
         .configure(
             dense::Config::new()
@@ -117,14 +119,19 @@ pub(super) struct Table {
 /// Builds the table.
 pub(super) fn build(stages: usize, rules: &[Rules]) -> Result<Table, TooLarge> {
     let mut shadows = Shadows::default();
-    let raw = join(rules, &mut shadows)?;
+    let (raw, most) = join(rules, &mut shadows)?;
     let small = minimize(&raw);
-    let table = lay_out(stages, rules, &small)?;
+    let table = lay_out(stages, rules, &small).map_err(|(what, found, limit)| TooLarge::Table {
+        most,
+        what,
+        found,
+        limit,
+    })?;
     Ok(Table { shadowed: shadows.found(), ..table })
 }
 
-/// Puts the automata of all rules next to each other.
-fn join(rules: &[Rules], shadows: &mut Shadows) -> Result<Raw, TooLarge> {
+/// Puts the automata of all rules next to each other; tells which is the largest.
+fn join(rules: &[Rules], shadows: &mut Shadows) -> Result<(Raw, usize), TooLarge> {
     let mut dfas = Vec::with_capacity(rules.len());
     for (i, rules) in rules.iter().enumerate() {
         dfas.push(if rules.patterns.is_empty() {
@@ -144,7 +151,9 @@ fn join(rules: &[Rules], shadows: &mut Shadows) -> Result<Raw, TooLarge> {
         starts: Vec::with_capacity(rules.len()),
     };
     let mut numbers = HashMap::from([(Outcome::NONE, 0)]);
-    for (rules, dfa) in rules.iter().zip(&dfas) {
+    let (mut most, mut size) = (0, 0);
+    for (i, (rules, dfa)) in rules.iter().zip(&dfas).enumerate() {
+        let before = raw.outcome_of.len();
         let start = dfa.as_ref().map_or(0, |dfa| {
             append(&mut raw, dfa, &representatives, |matching| {
                 let outcome = outcome(&rules.patterns, matching, shadows);
@@ -154,8 +163,12 @@ fn join(rules: &[Rules], shadows: &mut Shadows) -> Result<Raw, TooLarge> {
             })
         });
         raw.starts.push(start);
+        let added = raw.outcome_of.len() - before;
+        if added > size {
+            (most, size) = (i, added);
+        }
     }
-    Ok(raw)
+    Ok((raw, most))
 }
 
 /// The coarsest classes that keep every automaton's classes apart, and NUL from everything; and a byte of each.
@@ -280,7 +293,7 @@ impl Shadows {
 }
 
 /// Numbers states and outcomes and writes the words.
-fn lay_out(stages: usize, rules: &[Rules], raw: &Raw) -> Result<Table, TooLarge> {
+fn lay_out(stages: usize, rules: &[Rules], raw: &Raw) -> Result<Table, Excess> {
     let width = raw.stride;
     let row = |state: u32| &raw.rows[state as usize * width..][..width];
     // Nothing that follows changes what such a state says.
@@ -352,7 +365,10 @@ fn lay_out(stages: usize, rules: &[Rules], raw: &Raw) -> Result<Table, TooLarge>
     Ok(Table { words, states: order.len(), shadowed: Vec::new() })
 }
 
+/// What there is too much of, how much, and how much there may be.
+type Excess = (&'static str, usize, usize);
+
 /// Refuses too much of something.
-fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), TooLarge> {
-    if found > limit { Err(TooLarge::Table { what, found, limit }) } else { Ok(()) }
+fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), Excess> {
+    if found > limit { Err((what, found, limit)) } else { Ok(()) }
 }

@@ -133,13 +133,16 @@ impl<'a> Reader<'a> {
 
     /// One of some words.
     fn word<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.text(node, what)?;
-        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.value) {
+        let text = match &node.value {
+            Value::Text(text) => text.as_str(),
+            _ => "",
+        };
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
         }
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let message = format!("{what} is one of {}; this is `{}`", list(&names), text.value);
-        let help = super::error::nearest(&text.value, names).map(|n| format!("did you mean `{n}`?"));
+        let message = format!("{what} is one of {}; this is {}", list(&names), node.value.describe());
+        let help = super::error::nearest(text, names).map(|n| format!("did you mean `{n}`?"));
         self.problem(Code::BadValue, node.span, message, "", help);
         None
     }
@@ -157,6 +160,10 @@ impl<'a> Reader<'a> {
     }
 
     fn profile(&mut self, root: &Node) {
+        if matches!(root.value, Value::Null) {
+            let help = Some("profiles/npm-install.yaml is one to begin with".to_owned());
+            return self.problem(Code::MissingKey, root.span, "the profile is empty".into(), "", help);
+        }
         let mut seen = Vec::new();
         for (key, node) in self.map(root, "a profile", PROFILE) {
             seen.push(key.text.as_str());
@@ -187,7 +194,7 @@ impl<'a> Reader<'a> {
                 _ => self.stages(node),
             }
         }
-        if !matches!(root.value, Value::Map(_) | Value::Null) {
+        if !matches!(root.value, Value::Map(_)) {
             return;
         }
         for (key, why) in [
@@ -333,8 +340,12 @@ impl<'a> Reader<'a> {
             return None;
         }
         let before = self.problems.len();
+        let fields = self.map(node, "a network rule", DESTINATION);
+        let misspelt = self.problems.len() > before;
+        let named = |key: &str| fields.iter().any(|(k, _)| k.text == key);
+        let (has_address, has_host) = (named("address"), named("host"));
         let (mut address, mut host, mut ports, mut protocol) = (None, None, None, None);
-        for (key, value) in self.map(node, "a network rule", DESTINATION) {
+        for (key, value) in fields {
             match key.text.as_str() {
                 "address" => address = self.text(value, "`address`"),
                 "host" => host = self.text(value, "`host`"),
@@ -342,12 +353,10 @@ impl<'a> Reader<'a> {
                 _ => ports = self.ports(value),
             }
         }
-        if self.problems.len() > before {
-            return None;
-        }
-        let message = match (&address, &host) {
-            (None, None) => "this network rule names no destination",
-            (Some(_), Some(_)) => "this network rule names an address and a host",
+        let message = match (has_address, has_host) {
+            (false, false) if misspelt => return None,
+            (false, false) => "this network rule names no destination",
+            (true, true) => "this network rule names an address and a host",
             _ => return Some(Target::Net { address, host, ports, protocol }),
         };
         let help = Some("one of `address: 192.0.2.0/24`, `address: any`, `host: name`".to_owned());

@@ -153,7 +153,7 @@ pub struct Problem {
     /// What to do about it.
     pub help: Option<String>,
     /// Where it is, if it is in a text.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
 }
 
 /// Where a problem is.
@@ -194,7 +194,7 @@ impl Problem {
     #[must_use]
     pub fn at(mut self, source: &Arc<Text>, span: Span, label: impl Into<String>) -> Self {
         let label = label.into();
-        self.place = Some(Place { source: Arc::clone(source), span, label, others: Vec::new() });
+        self.place = Some(Box::new(Place { source: Arc::clone(source), span, label, others: Vec::new() }));
         self
     }
 
@@ -242,14 +242,21 @@ impl Diagnostic for Problem {
 #[derive(Clone, Debug, thiserror::Error)]
 pub struct Error {
     problems: Vec<Problem>,
+    /// How many there are beyond those.
+    omitted: usize,
 }
+
+/// Problems that are told at once.
+const PROBLEMS_MAX: usize = 40;
 
 impl Error {
     /// Sorts the problems by place.
     #[must_use]
     pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|p| p.place.as_ref().map_or(0, |p| p.span.start));
-        Self { problems }
+        let omitted = problems.len().saturating_sub(PROBLEMS_MAX);
+        problems.truncate(PROBLEMS_MAX);
+        Self { problems, omitted }
     }
 
     /// The problems.
@@ -273,13 +280,24 @@ impl Error {
             // Writing to a string cannot fail.
             let _ = handler.render_report(&mut out, problem);
         }
+        out.push_str(&self.more());
         out
+    }
+}
+
+impl Error {
+    /// The last line when not every problem was told.
+    fn more(&self) -> String {
+        match self.omitted {
+            0 => String::new(),
+            omitted => format!("\n… and {}\n", count(omitted, "more problem")),
+        }
     }
 }
 
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
-        Self { problems: vec![problem] }
+        Self::new(vec![problem])
     }
 }
 
@@ -298,7 +316,7 @@ impl fmt::Display for Error {
                 write!(f, " ({help})")?;
             }
         }
-        Ok(())
+        f.write_str(self.more().trim_end())
     }
 }
 
@@ -336,12 +354,17 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>
 }
 
 /// "did you mean …?", or a list of what there is.
-pub(crate) fn suggest<'a>(wanted: &str, names: &[&'a str]) -> String {
+pub(crate) fn suggest(wanted: &str, names: &[&str]) -> String {
     match nearest(wanted, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None if names.is_empty() => "there is none".to_owned(),
         None => format!("there is {}", list(names)),
     }
+}
+
+/// "1 rule", "2 rules".
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Names in a sentence.

@@ -106,3 +106,73 @@ fn read(path: &Path) -> io::Result<Result<Arc<Text>, Error>> {
 fn unreadable(name: &str, error: &io::Error) -> Problem {
     Problem::new(Code::Unreadable, format!("the profile {name} cannot be read: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("own.yaml"), "name: own").unwrap();
+        fs::write(directory.path().join("npm-install.yaml"), "name: changed").unwrap();
+        fs::write(directory.path().join("sets.yaml"), "").unwrap();
+        fs::write(directory.path().join("bytes.yaml"), b"a: b\nc: \xff").unwrap();
+        directory
+    }
+
+    fn message(value: &str, directory: &Path) -> String {
+        let error = find_in(value, directory).unwrap_err();
+        error.to_string().replace(&directory.display().to_string(), "DIR")
+    }
+
+    #[test]
+    fn names_are_looked_for_on_the_machine_and_then_in_the_binary() {
+        let directory = machine();
+        let own = find_in("own", directory.path()).unwrap();
+        assert_eq!(
+            (own.text(), own.name()),
+            ("name: own", &*directory.path().join("own.yaml").display().to_string())
+        );
+        assert_eq!(find_in("npm-install", directory.path()).unwrap().text(), "name: changed");
+        let built_in = find_in("node-build", directory.path()).unwrap();
+        assert_eq!(built_in.name(), "node-build.yaml (built in)");
+        assert_eq!(names(directory.path()), ["bytes", "node-build", "npm-install", "own"]);
+        assert_eq!(names(Path::new("/nowhere")), ["node-build", "npm-install"]);
+    }
+
+    #[test]
+    fn paths_are_files() {
+        let directory = machine();
+        let path = directory.path().join("own.yaml");
+        assert_eq!(find(&path.display().to_string()).unwrap().text(), "name: own");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_with_what_is() {
+        let directory = machine();
+        let nowhere = Path::new("/nowhere");
+        assert_eq!(
+            message("npm-instal", nowhere),
+            "E002: there is no profile `npm-instal`, neither in DIR nor built in \
+             (did you mean `npm-install`? There is `node-build`, `npm-install`)"
+        );
+        assert_eq!(
+            message("x", directory.path()),
+            "E002: there is no profile `x`, neither in DIR nor built in (there is `bytes`, `node-build`, \
+             `npm-install`, `own`; a path to a file needs a `/` or `.yaml`)"
+        );
+        assert_eq!(
+            message("node-build.yaml", nowhere),
+            "E001: the profile node-build.yaml cannot be read: No such file or directory (os error 2) \
+             (for the profile of this name, write `--profile node-build`)"
+        );
+        assert_eq!(
+            message("./", nowhere),
+            "E001: the profile ./ cannot be read: Is a directory (os error 21)"
+        );
+        assert_eq!(
+            message("bytes", directory.path()),
+            "E004: DIR/bytes.yaml is not UTF-8 text: line 2, byte 8"
+        );
+    }
+}

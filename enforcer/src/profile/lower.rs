@@ -11,14 +11,14 @@ use super::{
     automaton::{DFA_BYTES, Pattern, Rules, TooLarge, determinize},
     compile::{HostRule, Rule},
     document::{self, At, Document, Effect, Target},
-    error::{Code, Error, Problem, Span, Text, suggest},
-    glob::{Fault, Glob},
+    error::{Code, Error, Problem, Span, Text, count, suggest},
+    glob::Glob,
     nfa::Sequence,
     sets::Sets,
 };
 
-/// What the kernel reports for an executed memory file: never a path that a rule of a profile means.
-const MEMORY_FILES: &str = "/memfd:*";
+/// What the kernel reports for a memory file. Its name is chosen by whoever made it, and may have slashes.
+const MEMORY_FILES: &str = "/memfd:*/**";
 
 /// The rules, ready for the automaton.
 #[derive(Debug)]
@@ -89,17 +89,13 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn fault(&mut self, fault: Fault, span: Span) {
-        self.problems.push(Problem::new(fault.code, fault.message).maybe_help(fault.help).at(
-            self.source,
-            span,
-            "",
-        ));
+    fn fault(&mut self, problem: Problem, span: Span) {
+        self.problems.push(problem.at(self.source, span, ""));
     }
 
-    /// Keeps a value, or the fault as a problem.
-    fn keep<T>(&mut self, result: Result<T, Fault>, span: Span) -> Option<T> {
-        result.map_err(|fault| self.fault(fault, span)).ok()
+    /// Keeps a value, or the problem with its place.
+    fn keep<T>(&mut self, result: Result<T, Problem>, span: Span) -> Option<T> {
+        result.map_err(|problem| self.fault(problem, span)).ok()
     }
 
     fn rule(&mut self, rule: &document::Rule) {
@@ -154,22 +150,22 @@ impl Lowering<'_> {
         }
         let names: Vec<&str> = stages.iter().map(|stage| stage.name.value.as_str()).collect();
         let message = format!("there is no stage `{}`", name.value);
-        let fault = Fault::new(Code::UnknownStage, message).help(suggest(&name.value, &names));
-        self.fault(fault, name.span);
+        let problem = Problem::new(Code::UnknownStage, message).help(suggest(&name.value, &names));
+        self.fault(problem, name.span);
         STAY
     }
 
     /// What a glob or a set matches, and how many wildcards it has.
     fn globs(&mut self, glob: &At<String>, kind: Kind, effect: Effect) -> Option<(Vec<Sequence>, usize)> {
         let globs = if let Some(name) = glob.value.strip_prefix('@') {
-            match self.sets.get(name) {
-                Ok(set) => set.globs.clone(),
-                Err(help) => {
-                    let message = format!("there is no set `{}`", glob.value);
-                    self.fault(Fault::new(Code::UnknownSet, message).help(help), glob.span);
-                    return None;
-                }
-            }
+            let Some(set) = self.sets.get(name) else {
+                let names: Vec<String> = self.sets.iter().map(|set| format!("@{}", set.name)).collect();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let problem = Problem::new(Code::UnknownSet, format!("there is no set `{}`", glob.value));
+                self.fault(problem.help(suggest(&glob.value, &names)), glob.span);
+                return None;
+            };
+            set.globs.clone()
         } else {
             vec![self.keep(Glob::parse(&glob.value), glob.span)?]
         };
@@ -181,7 +177,7 @@ impl Lowering<'_> {
                 one = one.in_program_directories();
             } else if set && one.names_program() {
                 let message = format!("`{}` is a set of programs, for rules below `exec`", glob.value);
-                self.fault(Fault::new(Code::ProgramsHere, message), glob.span);
+                self.fault(Problem::new(Code::ProgramsHere, message), glob.span);
                 return None;
             }
             let checked = one.check();
@@ -213,9 +209,9 @@ impl Lowering<'_> {
     ) {
         let Some(name) = self.keep(Host::parse(&host.value), host.span) else { return };
         if rule.effect == Effect::Deny {
-            let fault = Fault::new(Code::Destination, "a deny rule names addresses, not a host")
+            let problem = Problem::new(Code::Destination, "a deny rule names addresses, not a host")
                 .help("what no rule allows is denied already; a name can lead anywhere");
-            return self.fault(fault, host.span);
+            return self.fault(problem, host.span);
         }
         let count: usize = ports.iter().flatten().map(|range| range.count()).sum();
         let wrong = match (&ports, &name) {
@@ -228,7 +224,8 @@ impl Lowering<'_> {
             _ => None,
         };
         if let Some(message) = wrong {
-            return self.fault(Fault::new(Code::Port, message).help("such as `ports: [443]`"), rule.place());
+            return self
+                .fault(Problem::new(Code::Port, message).help("such as `ports: [443]`"), rule.place());
         }
         self.out.hosts.push(HostRule {
             rule: number,
@@ -239,8 +236,8 @@ impl Lowering<'_> {
         });
     }
 
-    /// What the enforcer itself says, in every stage: a memory file is not executed. Its name is chosen by whoever
-    /// made it, so that a glob that begins with `**` would match it. An except rule of the profile can allow it.
+    /// What the enforcer itself says, in every stage: a memory file is not executed, else one whose name ends well
+    /// would do for a glob that begins with `**`. An except rule of the profile can take this back.
     fn own_rules(&mut self) {
         let Ok(glob) = Glob::parse(MEMORY_FILES) else { return };
         for stage in 0..self.document.stages.len() {
@@ -270,30 +267,30 @@ impl Lowering<'_> {
 impl Lowered {
     /// Tells which rules need too large an automaton.
     pub(super) fn too_large(&self, source: &Arc<Text>, document: &Document, large: TooLarge) -> Error {
-        let index = match large {
-            TooLarge::Rules(index) => index,
-            TooLarge::Table { what, found, limit } => {
-                let message =
-                    format!("the compiled profile needs {found} {what}; the kernel's table holds {limit}");
-                let help = "use fewer or simpler globs, or split the profile";
-                return Problem::new(Code::TableFull, message)
-                    .help(help)
-                    .at(source, Span::default(), "")
-                    .into();
-            }
-        };
+        let (TooLarge::Rules(index) | TooLarge::Table { most: index, .. }) = large;
         let rules = &self.automata[index];
+        let stage = &document.stages[usize::from(rules.stage)].name;
+        let described = format!(
+            "the {} of stage `{}`",
+            count(rules.patterns.len(), &format!("{} rule", rules.kind.name())),
+            stage.value
+        );
+        if let TooLarge::Table { what, found, limit, .. } = large {
+            let message =
+                format!("the compiled profile needs {found} {what}; the kernel's table holds {limit}");
+            let help =
+                format!("most of it is for {described}: use fewer or shorter globs, or split the profile");
+            return Problem::new(Code::TableFull, message).help(help).at(source, stage.span, "").into();
+        }
         let culprits = culprits(&rules.patterns);
-        let stage = &document.stages[usize::from(rules.stage)].name.value;
         let mut numbers: Vec<u16> = culprits.iter().map(|p| p.rule).collect();
         let wild = |number: u16| self.wildcards.get(usize::from(number) - 1).copied().unwrap_or(0);
         numbers.sort_by_key(|&number| (std::cmp::Reverse(wild(number)), number));
         numbers.truncate(5);
         let place = |number: u16| document.rules.get(usize::from(number) - 1).map(document::Rule::place);
         let message = format!(
-            "the {} rules of stage `{stage}` need too large an automaton; {} of them are enough for that",
-            rules.kind.name(),
-            culprits.len(),
+            "{described} need too large an automaton; {} of them are enough for that",
+            culprits.len()
         );
         let mut places = numbers.iter().filter_map(|&number| place(number));
         let first = places.next().unwrap_or_default();

@@ -18,6 +18,8 @@ mod minimize;
 mod nfa;
 mod parse;
 pub mod sets;
+#[cfg(test)]
+mod tests;
 
 pub use address::{Host, PortRange};
 pub use compile::{Compiled, HostRule, Rule, leads_to};

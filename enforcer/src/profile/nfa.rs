@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use regex_automata::{
-    nfa::thompson::{BuildError, Builder, NFA, Transition},
+    nfa::thompson::{Builder, NFA, Transition},
     util::primitives::StateID,
 };
 
@@ -52,26 +52,25 @@ impl Step {
 pub(super) const NOT_SLASH: [(u8, u8); 2] = [(1, b'/' - 1), (b'/' + 1, u8::MAX)];
 
 /// Where programs are that are named without a path.
-pub const PROGRAM_DIRECTORIES: [&str; 6] =
+pub(super) const PROGRAM_DIRECTORIES: [&str; 6] =
     ["/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"];
 
 /// Texts that a rule matches.
 pub(super) type Sequence = Vec<Step>;
 
-/// A place in the tree of all sequences.
+/// A place in the graph of all sequences.
 #[derive(Debug, Default)]
 struct Node {
+    /// What may be repeated here: the bytes of [`Step::Name`] or [`Step::Anything`] that led here.
+    again: &'static [(u8, u8)],
     /// What comes next.
     children: Vec<(Step, usize)>,
     /// The patterns that end here.
     ends: Vec<usize>,
 }
 
-/// Builds the automaton; pattern `i` matches any of the sequences `patterns[i]`.
-pub(super) fn nfa<'a>(
-    patterns: impl Iterator<Item = &'a [Sequence]>,
-    size_limit: usize,
-) -> Result<NFA, BuildError> {
+/// Builds the automaton; pattern `i` matches any of the sequences `patterns[i]`. `None` if it is larger than the limit.
+pub(super) fn nfa<'a>(patterns: impl Iterator<Item = &'a [Sequence]>, size_limit: usize) -> Option<NFA> {
     let mut nodes = vec![Node::default()];
     let mut known: HashMap<(usize, &Step), usize> = HashMap::new();
     let mut count = 0;
@@ -82,7 +81,12 @@ pub(super) fn nfa<'a>(
             for step in sequence {
                 node = *known.entry((node, step)).or_insert_with(|| {
                     let next = nodes.len();
-                    nodes.push(Node::default());
+                    let again: &[(u8, u8)] = match step {
+                        Step::Name => &NOT_SLASH,
+                        Step::Anything => &[(0, u8::MAX)],
+                        _ => &[],
+                    };
+                    nodes.push(Node { again, ..Node::default() });
                     nodes[node].children.push((step.clone(), next));
                     next
                 });
@@ -92,22 +96,40 @@ pub(super) fn nfa<'a>(
             }
         }
     }
-    build(&nodes, count, size_limit)
+    let same = join(&mut nodes);
+    build(&nodes, &same, count, size_limit)
 }
 
-/// The tree as an automaton: each node is a union, patched together from the steps to its children.
-fn build(nodes: &[Node], patterns: usize, size_limit: usize) -> Result<NFA, BuildError> {
+/// Joins places that are followed by the same, so that what ends alike shares its end: for each place the one that
+/// stands for it. A child comes after its parent, hence the way back meets children first.
+fn join(nodes: &mut [Node]) -> Vec<usize> {
+    let mut same: Vec<usize> = (0..nodes.len()).collect();
+    let mut known = HashMap::new();
+    for at in (0..nodes.len()).rev() {
+        let node = &mut nodes[at];
+        for (_, child) in &mut node.children {
+            *child = same[*child];
+        }
+        same[at] = *known.entry((node.again, node.children.clone(), node.ends.clone())).or_insert(at);
+    }
+    same
+}
+
+/// The graph as an automaton: each place is a union, patched together from the steps to its children.
+fn build(nodes: &[Node], same: &[usize], patterns: usize, size_limit: usize) -> Option<NFA> {
     let mut builder = Builder::new();
-    builder.set_size_limit(Some(size_limit))?;
+    builder.set_size_limit(Some(size_limit)).ok()?;
     let mut matches = Vec::with_capacity(patterns);
     for _ in 0..patterns {
-        builder.start_pattern()?;
-        let id = builder.add_match()?;
-        builder.finish_pattern(id)?;
+        builder.start_pattern().ok()?;
+        let id = builder.add_match().ok()?;
+        builder.finish_pattern(id).ok()?;
         matches.push(id);
     }
-    let ids = nodes.iter().map(|_| builder.add_union(Vec::new())).collect::<Result<Vec<_>, _>>()?;
-    for (node, &id) in nodes.iter().zip(&ids) {
+    let ids: Vec<StateID> =
+        nodes.iter().map(|_| builder.add_union(Vec::new()).ok()).collect::<Option<_>>()?;
+    for (at, node) in nodes.iter().enumerate().filter(|(at, _)| same[*at] == *at) {
+        let id = ids[at];
         let mut bytes = Vec::new();
         for (step, child) in &node.children {
             let child = ids[*child];
@@ -115,51 +137,46 @@ fn build(nodes: &[Node], patterns: usize, size_limit: usize) -> Result<NFA, Buil
                 Step::Byte(byte) => bytes.push(Transition { start: *byte, end: *byte, next: child }),
                 Step::Class(ranges) => {
                     let class = sparse(&mut builder, ranges, child)?;
-                    builder.patch(id, class)?;
+                    builder.patch(id, class).ok()?;
                 }
-                Step::Name => {
-                    let again = sparse(&mut builder, &NOT_SLASH, child)?;
-                    builder.patch(child, again)?;
-                    builder.patch(id, child)?;
-                }
-                Step::Anything => {
-                    let again = sparse(&mut builder, &[(0, u8::MAX)], child)?;
-                    builder.patch(child, again)?;
-                    builder.patch(id, child)?;
-                }
+                Step::Name | Step::Anything => builder.patch(id, child).ok()?,
                 Step::ProgramDirectory => {
                     for directory in PROGRAM_DIRECTORIES {
                         let mut next = child;
                         for byte in directory.bytes().rev() {
                             next = sparse(&mut builder, &[(byte, byte)], next)?;
                         }
-                        builder.patch(id, next)?;
+                        builder.patch(id, next).ok()?;
                     }
                 }
                 Step::Directories => {
-                    let inside = builder.add_union(Vec::new())?;
+                    let inside = builder.add_union(Vec::new()).ok()?;
                     let again = sparse(&mut builder, &[(0, u8::MAX)], inside)?;
                     let out = sparse(&mut builder, &[(b'/', b'/')], child)?;
-                    builder.patch(inside, again)?;
-                    builder.patch(inside, out)?;
-                    builder.patch(id, inside)?;
-                    builder.patch(id, child)?;
+                    builder.patch(inside, again).ok()?;
+                    builder.patch(inside, out).ok()?;
+                    builder.patch(id, inside).ok()?;
+                    builder.patch(id, child).ok()?;
                 }
             }
         }
         if !bytes.is_empty() {
             bytes.sort_unstable_by_key(|t| t.start);
-            let bytes = builder.add_sparse(bytes)?;
-            builder.patch(id, bytes)?;
+            let bytes = builder.add_sparse(bytes).ok()?;
+            builder.patch(id, bytes).ok()?;
+        }
+        if !node.again.is_empty() {
+            let again = sparse(&mut builder, node.again, id)?;
+            builder.patch(id, again).ok()?;
         }
         for &pattern in &node.ends {
-            builder.patch(id, matches[pattern])?;
+            builder.patch(id, matches[pattern]).ok()?;
         }
     }
-    builder.build(ids[0], ids[0])
+    builder.build(ids[0], ids[0]).ok()
 }
 
 /// A state that takes one byte of some ranges.
-fn sparse(builder: &mut Builder, ranges: &[(u8, u8)], next: StateID) -> Result<StateID, BuildError> {
-    builder.add_sparse(ranges.iter().map(|&(start, end)| Transition { start, end, next }).collect())
+fn sparse(builder: &mut Builder, ranges: &[(u8, u8)], next: StateID) -> Option<StateID> {
+    builder.add_sparse(ranges.iter().map(|&(start, end)| Transition { start, end, next }).collect()).ok()
 }

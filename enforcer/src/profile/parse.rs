@@ -288,51 +288,51 @@ mod tests {
         parse(&Text::new("t.yaml", text.to_owned()))
     }
 
-    #[test]
-    fn probe() {
-        for text in [
-            "a: 1\nb: [x, ~, true, yes, 1.5, 'q', 99999999999999999999, 1e999]\nc:\n  d: \"e\"\n",
-            "a: &x 1\nb: *x\n",
-            "a: *\n",
-            "- **/x\n",
-            "a: @set\n",
-            "a: !t 1\n",
-            "a: 1\na: 2\n",
-            "a:\n\tb: 1\n",
-            "a: [${workspace}/**]\n",
-            "a: \"\\*\"\n",
-            "---\na: 1\n---\nb: 2\n",
-            "<<: {a: 1}\n",
-            "",
-            "x",
-            "a: [[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]",
-            "a: b: c",
-            "? [a]\n: b\n",
-            "1: 2\nnull: 3",
-            "a: 'x\n",
-            "a: |\n  x\n  y\n",
-            "ü: [é, {ö: z}]",
-            "a: {b: 1\n",
-            "a: b\n c: d\n",
-            "%x\n",
-            "\u{feff}a: 1",
-            "a: !!str 1",
-            "a: !!int x",
-            "a: .nan",
-            "a: b\0c",
-            "a: \"\\0\"",
-        ] {
-            match tree(text) {
-                Ok(node) => println!("{text:?}\n   {node:?}"),
-                Err(p) => println!(
-                    "{text:?}\n   {} {} {:?} {:?} {:?}",
-                    p.code,
-                    p.message,
-                    p.help,
-                    p.position(),
-                    p.place.as_ref().map(|p| p.span)
-                ),
+    /// The tree, and where its scalars are.
+    fn shape(node: &Node) -> String {
+        match &node.value {
+            Value::List(items) => format!("[{}]", items.iter().map(shape).collect::<Vec<_>>().join(" ")),
+            Value::Map(entries) => {
+                let entry =
+                    |(key, node): &(Key, Node)| format!("{}@{}={}", key.text, key.span.start, shape(node));
+                format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(" "))
             }
+            other => format!("{other:?}@{}+{}", node.span.start, node.span.len),
+        }
+    }
+
+    #[test]
+    fn trees_keep_order_and_places() {
+        let text = "b: [x, ~, true, yes, 1.5, 'q']\na:\n  d: \"e\"\n  c: 0x10\n";
+        assert_eq!(
+            shape(&tree(text).unwrap()),
+            "{b@0=[Text(\"x\")@4+1 Null@7+1 Bool(true)@10+4 Text(\"yes\")@16+3 Float@21+3 Text(\"q\")@26+3] \
+             a@31={d@36=Text(\"e\")@39+3 c@45=Int(16)@48+4}}"
+        );
+        assert_eq!(
+            shape(&tree("ü: [é, {ö: z}]").unwrap()),
+            "{ü@0=[Text(\"é\")@5+2 {ö@10=Text(\"z\")@14+1}]}"
+        );
+        assert_eq!(shape(&tree("\u{feff}a: |\n  x\n").unwrap()), "{a@3=Text(\"x\\n\")@10+2}");
+        assert_eq!(
+            shape(&tree("a: [99999999999999999999, 1e999, .nan]").unwrap()),
+            "{a@0=[Float@4+20 Float@26+5 Float@33+4]}"
+        );
+        assert_eq!(shape(&tree("").unwrap()), "Null@0+0");
+    }
+
+    #[test]
+    fn scanner_errors_have_places_too() {
+        for (text, place) in [
+            ("a: *\n", (1, 4)),
+            ("a:\n\tb: 1\n", (2, 2)),
+            ("a: b\n c: d\n", (2, 3)),
+            ("a: [ü, @x]", (1, 8)),
+            ("a: b\0c", (1, 5)),
+            ("a: 'x", (1, 4)),
+        ] {
+            let problem = tree(text).unwrap_err();
+            assert_eq!((problem.code, problem.position()), (Code::Yaml, Some(place)), "{text:?} {problem}");
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{
-    error::{Code, Error, Problem, Text, suggest},
+    error::{Code, Error, Problem, Text},
     glob::Glob,
     parse::{Value, parse},
 };
@@ -46,11 +46,8 @@ impl Sets {
     }
 
     /// The set of this name, without `@`.
-    pub(super) fn get(&self, name: &str) -> Result<&Set, String> {
-        self.0.iter().find(|set| set.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.0.iter().map(|set| set.name.as_str()).collect();
-            suggest(name, &names)
-        })
+    pub(super) fn get(&self, name: &str) -> Option<&Set> {
+        self.0.iter().find(|set| set.name == name)
     }
 
     fn read(source: &Arc<Text>) -> Result<Self, Error> {
