@@ -4,6 +4,7 @@
 pub mod cache;
 pub mod cmd;
 pub mod debian;
+pub mod demo;
 pub mod ext4;
 pub mod image;
 pub mod initramfs;

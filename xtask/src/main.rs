@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{cache, image, setup, test, vm};
+use xtask::{cache, demo, image, setup, test, vm};
 
 /// Sets up, builds, tests and shows the enforcer.
 #[derive(Debug, Parser)]
@@ -18,6 +18,7 @@ struct Cli {
 enum Task {
     /// Install, download and build what is missing; does nothing when nothing is.
     Setup(setup::Args),
+    Demo(demo::Args),
     Test(test::Args),
     Vm(vm::cli::Args),
     /// Make the guest's disk, as root; called by the other commands.
@@ -28,6 +29,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Setup(args) => args.run(),
+        Task::Demo(args) => args.run(),
         Task::Test(args) => args.run(),
         Task::Vm(args) => args.run(),
         Task::Image => cache::dir().and_then(|cache| image::ensure(&cache)).map(|_| ExitCode::SUCCESS),
