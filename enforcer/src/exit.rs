@@ -12,7 +12,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// COMMAND ended by itself; the status is its own. (A subcommand without a COMMAND that succeeded: 0.)
     Command(u8),
-    /// COMMAND was ended by this signal; or `enforcer` was, before COMMAND started.
+    /// COMMAND was ended by this signal; or `enforcer` was, before COMMAND started. If it is SIGINT, then `enforcer`
+    /// ends by it too, so that a script which was interrupted together with COMMAND stops.
     Signal(u8),
     /// Something was denied (in audit mode: would have been), `--fail-on-denial` was given, and COMMAND itself
     /// succeeded.

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Options of every subcommand.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "What is said")]
 pub struct Output {
     /// Colour on the terminal; `auto` heeds NO_COLOR, CLICOLOR_FORCE, TERM=dumb and whether stderr is a terminal
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true)]

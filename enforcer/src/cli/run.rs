@@ -4,6 +4,8 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use nix::sys::signal::Signal;
+
 use super::output::Output;
 use crate::{
     exit::{self, Exit},
@@ -11,10 +13,11 @@ use crate::{
     run::{self, Options},
 };
 
+/// Each paragraph is one line: clap wraps it to the terminal's width.
 const EXAMPLES: &str = "\
 Examples:
   sudo enforcer run -- npm ci
-      Install under the profile npm-install. npm and everything below it run as you, with your environment.
+      Install under the profile npm-install. npm and all below it run as you, with your environment.
   sudo enforcer run --profile node-build --json build.jsonl -- npm run build
       Build, and keep a record of every denial.
   sudo enforcer run --audit --profile ./my-profile.yaml -- make
@@ -23,18 +26,21 @@ Examples:
       Fail the job (status 100) if anything was denied although npm succeeded.
 
 The profile:
-  --profile NAME takes /etc/enforcer/profiles/NAME.yaml; --profile FILE (anything with a slash, or ending in .yaml
-  or .yml) that file. Without --profile it is $ENFORCER_PROFILE; else npm-install if COMMAND is npm, pnpm or yarn
-  installing packages (ci, install, i, add, update, ...). Anything else must name its profile.
+  --profile NAME is /etc/enforcer/profiles/NAME.yaml, else the one of this name that is built in. \
+  --profile FILE is a file: anything with a slash, or ending in .yaml or .yml. Without --profile it is \
+  $ENFORCER_PROFILE; else npm-install if COMMAND is npm, pnpm or yarn installing packages (ci, install, i, add, \
+  update, ...). Anything else must name its profile.
 
 The user:
-  Enforcing takes root. Under sudo, COMMAND runs as the user who called sudo, in their groups, with the environment
-  they called sudo with, what was set on the way added. As root without sudo, COMMAND runs as root.
+  Enforcing takes root. Under sudo, COMMAND runs as the user who called sudo, in their groups, with the environment \
+  they called sudo with, what was set on the way added. As root without sudo, COMMAND runs as root; in a root shell \
+  that sudo opened, `env -u SUDO_UID -u SUDO_GID enforcer run ...` makes it so. The record of --json is written with \
+  the rights of the user that COMMAND runs as.
 
 Signals:
-  COMMAND shares the process group and the terminal: what the terminal sends reaches it directly. What a process
-  sends to enforcer (HUP, INT, QUIT, TERM, USR1, USR2, ALRM, CONT, WINCH) is passed on. If enforcer itself is killed, the
-  tree stays enforced.";
+  COMMAND shares the process group and the terminal: what the terminal sends reaches it directly. What a process \
+  sends to enforcer (HUP, INT, QUIT, TERM, USR1, USR2, ALRM, CONT, WINCH) is passed on. If enforcer itself is \
+  killed, the tree stays enforced.";
 
 /// Run COMMAND, and hold it and every process below it to a profile.
 ///
@@ -69,7 +75,12 @@ pub(super) fn main(args: Args, output: Output) -> Exit {
     let terminal = Terminal::stderr(output.color(), output.verbosity());
     let options = Options { profile, audit, json, fail_on_denial, command };
     match run::run(&options, &terminal) {
-        Ok(exit) => exit,
+        Ok(exit) => {
+            if exit == Exit::Signal(Signal::SIGINT as u8) {
+                run::signals::die_of_interrupt();
+            }
+            exit
+        }
         Err(error) => {
             terminal.error(&error);
             error.exit()

@@ -53,12 +53,12 @@ pub struct Fold {
 
 impl Fold {
     /// Counts a denial.
-    pub fn add(&mut self, denial: Denial) -> Show {
+    pub fn add(&mut self, denial: &Denial) -> Show {
         let key = Some((denial.attribution.clone(), denial.kind as u8));
         let known = self.by_package.contains_key(&key) || self.by_package.len() < PACKAGES;
         let count = self.by_package.entry(if known { key } else { None }).or_default();
         count.events += 1;
-        if let Some(&at) = self.index.get(&denial) {
+        if let Some(&at) = self.index.get(denial) {
             self.listed[at].1 += 1;
             return Show::No;
         }
@@ -68,7 +68,7 @@ impl Fold {
         }
         count.unique += 1;
         self.index.insert(denial.clone(), self.listed.len());
-        self.listed.push((denial, 1));
+        self.listed.push((denial.clone(), 1));
         Show::Yes
     }
 
@@ -106,18 +106,18 @@ mod tests {
     #[test]
     fn what_is_repeated_is_shown_once_and_counted() {
         let mut fold = Fold::default();
-        let shown = (0..30_000).filter(|_| fold.add(read(trojan(), "/x")) == Show::Yes).count();
+        let shown = (0..30_000).filter(|_| fold.add(&read(trojan(), "/x")) == Show::Yes).count();
         assert_eq!((shown, fold.events(), fold.listed().len(), fold.listed()[0].1), (1, 30_000, 1, 30_000));
     }
 
     #[test]
     fn a_flood_of_one_kind_is_cut_and_hides_no_other() {
         let mut fold = Fold::default();
-        let shows: Vec<_> = (0..1000).map(|i| fold.add(read(trojan(), &format!("/{i}")))).collect();
+        let shows: Vec<_> = (0..1000).map(|i| fold.add(&read(trojan(), &format!("/{i}")))).collect();
         assert_eq!(shows.iter().filter(|&&show| show == Show::Yes).count(), OF_EACH);
         assert_eq!(shows.iter().filter(|&&show| show == Show::LastOfKind).count(), 1);
-        assert_eq!(fold.add(connect(trojan(), "203.0.113.7:8000")), Show::Yes);
-        assert_eq!(fold.add(read(Attribution::Outside, "/x")), Show::Yes);
+        assert_eq!(fold.add(&connect(trojan(), "203.0.113.7:8000")), Show::Yes);
+        assert_eq!(fold.add(&read(Attribution::Outside, "/x")), Show::Yes);
         assert_eq!((fold.events(), fold.unlisted()), (1002, 1000 - OF_EACH as u64));
         assert_eq!(fold.by_package().map(|(_, count)| count.events).sum::<u64>(), 1002);
     }

@@ -151,6 +151,8 @@ pub struct Event {
     pub stage: String,
     /// Why: `rule`, `default`, `unresolved`, `too-long`, `no-scratch`, `family` or `no-run`.
     pub reason: &'static str,
+    /// The same for people: with the file and line of the rule, or of where a rule would be added.
+    pub explanation: String,
     /// The rule, if one decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Rule>,
@@ -323,12 +325,13 @@ mod tests {
             address: None,
             stage: "script".into(),
             reason: "unresolved",
+            explanation: "the kernel could not name the file".into(),
             rule: None,
             attribution: "unknown",
             package: None,
             process: Process { pid: 1, tid: 2, exe: None, argv: vec![], argv_cut: false, ancestors: vec![] },
         };
-        insta::assert_snapshot!(serde_json::to_string(&Line::Event(event)).unwrap(), @r##"{"type":"event","seq":1,"time":"2026-03-31T00:00:01.000000005Z","boottime_ns":5,"verdict":"deny","action":"read","stage":"script","reason":"unresolved","attribution":"unknown","process":{"pid":1,"tid":2}}"##);
+        insta::assert_snapshot!(serde_json::to_string(&Line::Event(event)).unwrap(), @r##"{"type":"event","seq":1,"time":"2026-03-31T00:00:01.000000005Z","boottime_ns":5,"verdict":"deny","action":"read","stage":"script","reason":"unresolved","explanation":"the kernel could not name the file","attribution":"unknown","process":{"pid":1,"tid":2}}"##);
     }
 
     #[test]
@@ -355,6 +358,7 @@ mod tests {
                 path: None,
                 address: None,
                 reason: "",
+                explanation: String::new(),
                 rule: None,
                 attribution: "",
                 package: None,

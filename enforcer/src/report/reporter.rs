@@ -91,17 +91,15 @@ impl Reporter {
                 json.write(&Line::Event(event));
             }
         }
-        let text = line::line(&denial, &self.legend);
-        let (who, kind) = (denial.who(), denial.kind.name());
-        let show = self.fold.add(denial);
+        let show = self.fold.add(&denial);
         if self.terminal.verbosity() < Verbosity::Normal {
             return;
         }
         match show {
-            Show::Yes => self.terminal.print(&text),
+            Show::Yes => self.terminal.print(&line::line(&denial, &self.legend)),
             Show::LastOfKind => {
-                let further = format!("further {kind} denials of {who} are counted only");
-                self.terminal.print(&format!("enforcer: {further}"));
+                let (who, kind) = (denial.who(), denial.kind.name());
+                self.terminal.print(&format!("enforcer: further {kind} denials of {who} are counted only"));
             }
             Show::No => {}
         }
@@ -173,6 +171,7 @@ impl Reporter {
             address,
             stage: self.legend.stage(record.stage).to_owned(),
             reason: record.reason.name(),
+            explanation: denial.why(&self.legend),
             rule,
             attribution: match denial.attribution {
                 Attribution::Unknown => "unknown",

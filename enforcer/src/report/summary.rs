@@ -249,11 +249,11 @@ mod tests {
     fn a_trojans_run() {
         let mut fold = Fold::default();
         for _ in 0..30_000 {
-            fold.add(read(trojan(), "/home/u/.npmrc"));
+            fold.add(&read(trojan(), "/home/u/.npmrc"));
         }
-        fold.add(connect(trojan(), "203.0.113.7:8000"));
-        fold.add(connect(trojan(), "203.0.113.7:8000"));
-        fold.add(read(Attribution::Outside, "/home/u/.npmrc"));
+        fold.add(&connect(trojan(), "203.0.113.7:8000"));
+        fold.add(&connect(trojan(), "203.0.113.7:8000"));
+        fold.add(&read(Attribution::Outside, "/home/u/.npmrc"));
         let counters =
             Counters { denied: [0, 30_101, 0, 2, 0, 0, 0, 0], lost_events: 100, ..Counters::default() };
         let legend = legend();
@@ -288,7 +288,7 @@ If this was right to do, add to profiles/npm-install.yaml:
     fn what_is_beyond_the_bounds_is_added_up() {
         let mut fold = Fold::default();
         for i in 0..100 {
-            fold.add(read(trojan(), &format!("/{}/{i}", "long".repeat(40))));
+            fold.add(&read(trojan(), &format!("/{}/{i}", "long".repeat(40))));
         }
         let counters = Counters { denied: [0, 100, 0, 0, 0, 0, 0, 0], ..Counters::default() };
         let legend = legend();

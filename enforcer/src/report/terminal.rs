@@ -69,7 +69,12 @@ impl Terminal {
     /// Why nothing was started.
     pub fn error(&self, error: &run::Error) {
         match error {
-            run::Error::Profile(error) => self.print(&error.render(self.has_color())),
+            run::Error::Profile(error) => {
+                let rendered = error.render(self.has_color());
+                self.print(&format!(
+                    "enforcer: {ERROR}error:{ERROR:#} there is no usable profile\n{rendered}"
+                ));
+            }
             error => self.print(&format!("enforcer: {ERROR}error:{ERROR:#} {error}")),
         }
         if !matches!(error, run::Error::NotFound { .. } | run::Error::NotExecutable { .. }) {

@@ -2,7 +2,15 @@
 
 //! Everything that is found out before the kernel half is set up.
 
-use std::{ffi::OsString, fs::File, os::unix::ffi::OsStrExt as _, path::PathBuf};
+use std::{
+    ffi::OsString,
+    fs::{File, OpenOptions},
+    io,
+    os::unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::{
     Error, Options,
@@ -63,8 +71,8 @@ impl Plan {
             return Err(Error::NotPrivileged { command_line: sudo_command_line(std::env::args_os()) });
         }
         terminal.verbose(&format!("environment: {}", invoker.source));
-        warn(&profile, &places, &invoker, terminal);
         let anchors = places.anchors()?;
+        warn(&profile, &places, &invoker, terminal);
         let asks_npm = profile.hosts.iter().any(|rule| rule.host == Host::NpmRegistry);
         let registry = if asks_npm {
             Some(registry::ask(&invoker.environment, &credentials, &places.workspace).await?)
@@ -151,9 +159,17 @@ fn record(options: &Options, invoker: &Invoker, credentials: &Credentials) -> Re
     let Some(path) = &options.json else {
         return Ok(None);
     };
-    let opened = credentials.act(|| File::create(path)).and_then(|file| file);
     let uid = invoker.uid.as_raw();
+    let opened = credentials.act(|| create(path)).and_then(|file| file);
     opened.map(Some).map_err(|source| Error::Record { path: path.clone(), uid, source })
+}
+
+/// Creates or empties a file. A named pipe that nobody reads is an error: waiting could not be interrupted.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
+    Ok(file)
 }
 
 /// What to type to run the same with sudo. sudo searches a path of its own, so a program elsewhere is named in full.
@@ -184,6 +200,17 @@ fn quoted(word: &OsString) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_record_is_emptied_and_a_pipe_without_reader_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let (file, pipe) = (temp.path().join("record"), temp.path().join("pipe"));
+        std::fs::write(&file, "old").unwrap();
+        io::Write::write_all(&mut create(&file).unwrap(), b"new").unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(create(&pipe).unwrap_err().raw_os_error(), Some(libc::ENXIO));
+    }
 
     #[test]
     fn the_command_line_can_be_pasted() {

@@ -137,6 +137,14 @@ impl Signals {
     }
 }
 
+/// Ends this process by SIGINT, if that is what ended COMMAND: a shell script that was interrupted together with COMMAND
+/// stops only if it sees that. `$?` is 130 either way. Returns if SIGINT is ignored.
+pub fn die_of_interrupt() {
+    let interrupt: SigSet = [Signal::SIGINT].into_iter().collect();
+    // We end in any case; if not by the signal, then by the status that says the same.
+    let _ = nix::sys::signal::raise(Signal::SIGINT).and_then(|()| interrupt.thread_unblock());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
