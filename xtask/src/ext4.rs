@@ -22,24 +22,10 @@ pub fn make(dir: &Path, image: &Path, spare: u64) -> Result<()> {
     let file = fs::File::create(image).with_context(|| format!("creating {}", image.display()))?;
     file.set_len(size * 1024).with_context(|| format!("sizing {}", image.display()))?;
     let mut command = cmd::system("mke2fs");
-    command.args([
-        "-q",
-        "-F",
-        "-t",
-        "ext4",
-        "-b",
-        "4096",
-        "-m",
-        "0",
-        "-O",
-        "^has_journal,^resize_inode,^metadata_csum",
-    ]);
-    command
-        .args(["-E", "lazy_itable_init=1,nodiscard", "-N"])
-        .arg(nodes.to_string())
-        .arg("-d")
-        .arg(dir)
-        .arg(image);
+    command.args("-q -F -t ext4 -b 4096 -m 0 -O ^has_journal,^resize_inode,^metadata_csum".split(' '));
+    command.args(["-E", "lazy_itable_init=1,nodiscard", "-N"]).arg(nodes.to_string());
+    command.arg("-d").arg(dir).arg(image);
     cmd::output(&mut command)?;
+    // A share looks as the directory does.
     cmd::output(cmd::system("debugfs").args(["-w", "-R", "rmdir /lost+found"]).arg(image)).map(drop)
 }
