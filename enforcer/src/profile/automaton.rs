@@ -28,6 +28,9 @@ use super::{
 /// table holds.
 pub(super) const DFA_BYTES: usize = 16 << 20;
 
+/// Words that all automata may have together before they are minimised: eight tables.
+const RAW_WORDS: usize = 8 * TABLE_WORDS;
+
 /// A rule as the automaton sees it.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
@@ -132,15 +135,7 @@ pub(super) fn build(stages: usize, rules: &[Rules]) -> Result<Table, TooLarge> {
 
 /// Puts the automata of all rules next to each other; tells which is the largest.
 fn join(rules: &[Rules], shadows: &mut Shadows) -> Result<(Raw, usize), TooLarge> {
-    let mut dfas = Vec::with_capacity(rules.len());
-    for (i, rules) in rules.iter().enumerate() {
-        dfas.push(if rules.patterns.is_empty() {
-            None
-        } else {
-            Some(determinize(&rules.patterns, DFA_BYTES).ok_or(TooLarge::Rules(i))?)
-        });
-    }
-    let (classes, representatives) = classes(dfas.iter().flatten());
+    let (classes, representatives) = classes(rules);
     let stride = representatives.len();
     let mut raw = Raw {
         classes,
@@ -152,42 +147,49 @@ fn join(rules: &[Rules], shadows: &mut Shadows) -> Result<(Raw, usize), TooLarge
     };
     let mut numbers = HashMap::from([(Outcome::NONE, 0)]);
     let (mut most, mut size) = (0, 0);
-    for (i, (rules, dfa)) in rules.iter().zip(&dfas).enumerate() {
-        let before = raw.outcome_of.len();
-        let start = dfa.as_ref().map_or(0, |dfa| {
-            append(&mut raw, dfa, &representatives, |matching| {
+    for (i, rules) in rules.iter().enumerate() {
+        let before = raw.rows.len();
+        let start = if rules.patterns.is_empty() {
+            0
+        } else {
+            let dfa = determinize(&rules.patterns, DFA_BYTES).ok_or(TooLarge::Rules(i))?;
+            append(&mut raw, &dfa, &representatives, |matching| {
                 let outcome = outcome(&rules.patterns, matching, shadows);
                 let next = numbers.len() as u32;
                 let number = *numbers.entry(outcome).or_insert(next);
                 (outcome, number)
             })
-        });
+        };
         raw.starts.push(start);
-        let added = raw.outcome_of.len() - before;
+        let added = raw.rows.len() - before;
         if added > size {
             (most, size) = (i, added);
         }
+        limit("words before minimisation", raw.rows.len(), RAW_WORDS)
+            .map_err(|(what, found, limit)| TooLarge::Table { most, what, found, limit })?;
     }
     Ok((raw, most))
 }
 
-/// The coarsest classes that keep every automaton's classes apart, and NUL from everything; and a byte of each.
-fn classes<'a>(dfas: impl Iterator<Item = &'a dense::DFA<Vec<u32>>>) -> ([u8; 256], Vec<u8>) {
-    let mut signatures: Vec<Vec<u8>> = (0..=u8::MAX).map(|byte| vec![u8::from(byte == 0)]).collect();
-    for dfa in dfas {
-        for byte in 0..=u8::MAX {
-            signatures[usize::from(byte)].push(dfa.byte_classes().get(byte));
-        }
-    }
-    let mut known = HashMap::new();
-    let mut classes = [0; 256];
-    let mut representatives = Vec::new();
-    for byte in 0..=u8::MAX {
-        let next = known.len() as u8;
-        classes[usize::from(byte)] = *known.entry(&signatures[usize::from(byte)]).or_insert_with(|| {
-            representatives.push(byte);
-            next
+/// The coarsest classes that keep apart what any step keeps apart, and NUL from everything; and a byte of each.
+fn classes(rules: &[Rules]) -> ([u8; 256], Vec<u8>) {
+    // Whether a class ends with this byte.
+    let mut ends = [false; 256];
+    ends[0] = true;
+    let sequences = rules.iter().flat_map(|rules| &rules.patterns).flat_map(|pattern| &pattern.texts);
+    for step in sequences.flatten() {
+        step.ranges(|first, last| {
+            ends[usize::from(first.saturating_sub(1))] = true;
+            ends[usize::from(last)] = true;
         });
+    }
+    let mut classes = [0; 256];
+    let mut representatives = vec![0];
+    for byte in 1..256 {
+        if ends[byte - 1] {
+            representatives.push(byte as u8);
+        }
+        classes[byte] = (representatives.len() - 1) as u8;
     }
     (classes, representatives)
 }
@@ -202,17 +204,23 @@ fn append(
     let start = start::Config::new().anchored(Anchored::Yes);
     // An anchored start is what the automaton was built with.
     let Ok(start) = dfa.start_state(&start) else { return 0 };
-    let mut numbers: HashMap<StateID, u32> = HashMap::new();
+    // By state; 0 is the dead one, and what was not found yet.
+    let mut numbers: Vec<u32> = Vec::new();
     let mut found: Vec<StateID> = Vec::new();
     let base = raw.outcome_of.len() as u32;
     let mut number = |id: StateID, found: &mut Vec<StateID>| {
         if dfa.is_dead_state(id) {
             return 0;
         }
-        *numbers.entry(id).or_insert_with(|| {
+        let index = id.as_usize() >> dfa.stride2();
+        if index >= numbers.len() {
+            numbers.resize(index + 1, 0);
+        }
+        if numbers[index] == 0 {
+            numbers[index] = base + found.len() as u32;
             found.push(id);
-            base + found.len() as u32 - 1
-        })
+        }
+        numbers[index]
     };
     let first = number(start, &mut found);
     let mut at = 0;

@@ -110,13 +110,18 @@ pub struct Span {
 #[derive(Debug)]
 pub struct Text {
     shown: NamedSource<String>,
+    /// Where each line begins.
+    lines: Vec<usize>,
 }
 
 impl Text {
     /// A text and the name that messages use: a path, or a name and "(built in)".
     #[must_use]
     pub fn new(name: impl AsRef<str>, text: String) -> Arc<Self> {
-        Arc::new(Self { shown: NamedSource::new(name, text) })
+        let after_line_feed =
+            text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(after_line_feed).collect();
+        Arc::new(Self { shown: NamedSource::new(name, text), lines })
     }
 
     /// The name that messages use.
@@ -134,10 +139,10 @@ impl Text {
     /// Line and column of a byte, both from 1, the column in characters.
     #[must_use]
     pub fn position(&self, at: usize) -> (u32, u32) {
-        let before = &self.text().as_bytes()[..at.min(self.text().len())];
-        let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
-        let start = before.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
-        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+        let at = at.min(self.text().len());
+        let line = self.lines.partition_point(|&begin| begin <= at);
+        let begin = self.lines.get(line.wrapping_sub(1)).copied().unwrap_or(0);
+        let column = String::from_utf8_lossy(&self.text().as_bytes()[begin..at]).chars().count() + 1;
         (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
 }

@@ -20,6 +20,9 @@ use super::{
 /// What the kernel reports for a memory file. Its name is chosen by whoever made it, and may have slashes.
 const MEMORY_FILES: &str = "/memfd:*/**";
 
+/// Characters of all globs together, alternatives and sets written out.
+const CHARACTERS_MAX: usize = 2_000_000;
+
 /// The rules, ready for the automaton.
 #[derive(Debug)]
 pub(super) struct Lowered {
@@ -57,6 +60,7 @@ pub(super) fn lower(
         sets,
         problems,
         used: BTreeSet::new(),
+        characters: 0,
         out: Lowered {
             rules: Vec::new(),
             automata,
@@ -67,6 +71,12 @@ pub(super) fn lower(
     };
     for rule in &document.rules {
         lowering.rule(rule);
+        if lowering.characters > CHARACTERS_MAX {
+            let message =
+                format!("written out, the rules up to here have more than {CHARACTERS_MAX} characters");
+            lowering.fault(Problem::new(Code::Alternatives, message), rule.place());
+            break;
+        }
     }
     lowering.own_rules();
     let mut out = lowering.out;
@@ -85,6 +95,7 @@ struct Lowering<'a> {
     sets: &'a Sets,
     problems: &'a mut Vec<Problem>,
     used: BTreeSet<usize>,
+    characters: usize,
     out: Lowered,
 }
 
@@ -184,7 +195,9 @@ impl Lowering<'_> {
             self.keep(checked, glob.span)?;
             self.used.extend(one.anchors());
             wildcards += one.wildcards();
-            texts.extend(one.sequences(effect != Effect::Allow));
+            let sequences = one.sequences(effect != Effect::Allow);
+            self.characters += sequences.iter().map(Vec::len).sum::<usize>();
+            texts.extend(sequences);
         }
         Some((texts, wildcards))
     }
@@ -276,8 +289,7 @@ impl Lowered {
             stage.value
         );
         if let TooLarge::Table { what, found, limit, .. } = large {
-            let message =
-                format!("the compiled profile needs {found} {what}; the kernel's table holds {limit}");
+            let message = format!("the compiled profile needs {found} {what}; there is room for {limit}");
             let help =
                 format!("most of it is for {described}: use fewer or shorter globs, or split the profile");
             return Problem::new(Code::TableFull, message).help(help).at(source, stage.span, "").into();

@@ -48,6 +48,24 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Calls `see` with every range of bytes that this step tells from others.
+    pub(super) fn ranges(&self, mut see: impl FnMut(u8, u8)) {
+        match self {
+            Self::Byte(byte) => see(*byte, *byte),
+            Self::Class(ranges) => ranges.iter().for_each(|&(first, last)| see(first, last)),
+            Self::Name | Self::Directories => see(b'/', b'/'),
+            Self::ProgramDirectory => {
+                PROGRAM_DIRECTORIES
+                    .iter()
+                    .flat_map(|directory| directory.bytes())
+                    .for_each(|byte| see(byte, byte));
+            }
+            Self::Anything => {}
+        }
+    }
+}
+
 /// What is not `/`. Texts have no NUL.
 pub(super) const NOT_SLASH: [(u8, u8); 2] = [(1, b'/' - 1), (b'/' + 1, u8::MAX)];
 
