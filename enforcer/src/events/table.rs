@@ -241,4 +241,25 @@ mod tests {
             assert!(images.partial.len() <= PARTIAL);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_are_a_panic(bytes: Vec<u8>, kind in 0u8..6) {
+            let mut images = Images::default();
+            // The bytes as they are, and behind a header that is right but for what it says of them.
+            for record in [bytes.clone(), [build::image(1, 0, "", &[], &[])[0].as_slice(), &bytes].concat()] {
+                if let Ok(part) = Part::decode(&record) {
+                    images.add(&part);
+                }
+            }
+            let mut event = build::denial(1, enforcer_common::Kind::Read);
+            event.kind = kind;
+            for record in [bytes.clone(), build::event(event, &bytes)] {
+                if let Ok(record) = crate::events::Record::decode(&record) {
+                    let target = crate::report::target::Target::of(record.kind, record.text).to_string();
+                    proptest::prop_assert!(!target.chars().any(char::is_control));
+                }
+            }
+        }
+    }
 }

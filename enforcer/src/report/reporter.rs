@@ -66,7 +66,7 @@ impl Reporter {
     pub fn record(&mut self, file: Option<File>, header: json::Header) {
         self.json = file.map(json::Writer::new);
         if let Some(json) = &mut self.json {
-            json.write(&Line::Header(header));
+            json.write(&Line::Header(Box::new(header)));
         }
         self.flush();
     }
@@ -88,7 +88,7 @@ impl Reporter {
         if self.json.is_some() {
             let event = self.event(&denial, observed);
             if let Some(json) = &mut self.json {
-                json.write(&Line::Event(event));
+                json.write(&Line::Event(Box::new(event)));
             }
         }
         let show = self.fold.add(&denial);
