@@ -55,7 +55,7 @@ pub(crate) mod samples {
                 Rule { place: "profiles/npm-install.yaml:12".into(), text: "node".into() },
                 Rule { place: "profiles/npm-install.yaml:44".into(), text: "@credentials".into() },
             ],
-            anchors: vec![("${workspace}".into(), b"/work".to_vec()), ("~".into(), b"/home/u".to_vec())],
+            anchors: vec![("${workspace}".into(), b"/srv".to_vec()), ("~".into(), b"/home/u".to_vec())],
         }
     }
 

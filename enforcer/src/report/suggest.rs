@@ -122,9 +122,9 @@ mod tests {
             connect(trojan(), "[2001:db8::1]:53"),
             read(trojan(), "/home/u/.npmrc"),
             read(trojan(), "/etc/it's"),
-            write("/work/dist/a[1].js"),
-            write("/workshop"),
-            write("/workshop"),
+            write("/srv/dist/a[1].js"),
+            write("/srvshop"),
+            write("/srvshop"),
             Denial { kind: Kind::Exec, reason: Reason::Default, ..read(trojan(), "/usr/bin/python3.11") },
         ];
         let (yaml, covered) = suggest(denials.iter(), &legend()).unwrap();
@@ -136,7 +136,7 @@ stages:
       write:
         allow:
           - '${workspace}/dist/a\[1\].js'
-          - "/workshop"
+          - "/srvshop"
   script:
     exec:
       allow:

@@ -128,8 +128,8 @@ mod tests {
     #[test]
     fn programs_of_the_project_are_not_asked() {
         let path = OsStr::new(
-            "/work/app/node_modules/.bin:/usr/bin:node_modules/.bin::/work/app/bin:/work/node_modules/.bin:/bin2",
+            "/srv/app/node_modules/.bin:/usr/bin:node_modules/.bin::/srv/app/bin:/srv/node_modules/.bin:/bin2",
         );
-        assert_eq!(outside(path, Path::new("/work/app")), "/usr/bin:/bin2");
+        assert_eq!(outside(path, Path::new("/srv/app")), "/usr/bin:/bin2");
     }
 }
