@@ -10,7 +10,7 @@ use core::ptr::addr_of_mut;
 use enforcer_common::{
     Decision, Kind, Reason, Verdict, decide,
     event::Event,
-    run::{Counters, Label, MODE_AUDIT, Run},
+    run::{Counters, Label, MODE_AUDIT, Run, STAGE_PROBE},
     table::TEXT_SIZE,
 };
 
@@ -102,7 +102,8 @@ impl Subject {
         }
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).denied[kind as usize]), 1) };
-        let audit = self.run.mode == MODE_AUDIT;
+        // The probe proves that denials can be made, whatever the mode.
+        let audit = self.run.mode == MODE_AUDIT && self.label.stage != STAGE_PROBE;
         self.emit(kind, text, decision, if audit { Verdict::WouldDeny } else { Verdict::Deny });
         if audit { GO_ON } else { EPERM }
     }

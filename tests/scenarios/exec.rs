@@ -15,7 +15,7 @@ fn only_named_programs_are_executed() {
     let place = Place::new();
     let copy = place.path("copy");
     fs::copy("/usr/bin/true", &copy).unwrap();
-    let profile = place.profile("{ exec: { allow: [true] } }");
+    let profile = place.profile("{ exec: { allow: [\"true\"] } }");
     assert_eq!(place.attack(&profile, &["exec", "/usr/bin/true"]), Tally::allowed(1));
     for program in ["/usr/bin/id", copy.to_str().unwrap()] {
         assert_eq!(bare(&["exec", program]), Tally::allowed(1), "{program}");
@@ -30,11 +30,11 @@ fn a_script_needs_its_interpreter_allowed_as_well() {
     executable(&script);
     let script = script.to_str().unwrap();
     assert_eq!(bare(&["exec", script]), Tally::allowed(1));
-    let profile = place.profile("{ exec: { allow: [true, \"PLACE/script\"] } }");
+    let profile = place.profile("{ exec: { allow: [\"true\", \"PLACE/script\"] } }");
     assert_eq!(place.attack(&profile, &["exec", script]), Tally::denied(1));
-    let profile = place.profile("{ exec: { allow: [env, true] } }");
+    let profile = place.profile("{ exec: { allow: [env, \"true\"] } }");
     assert_eq!(place.attack(&profile, &["exec", script]), Tally::denied(1));
-    let profile = place.profile("{ exec: { allow: [env, true, \"PLACE/script\"] } }");
+    let profile = place.profile("{ exec: { allow: [env, \"true\", \"PLACE/script\"] } }");
     assert_eq!(place.attack(&profile, &["exec", script]), Tally::allowed(1));
 }
 
@@ -42,7 +42,7 @@ fn a_script_needs_its_interpreter_allowed_as_well() {
 fn a_program_in_memory_is_not_executed() {
     let place = Place::new();
     let args = ["memfd", "/usr/bin/true"];
-    let profile = place.profile("{ exec: { allow: [true, \"PLACE/**\"] } }");
+    let profile = place.profile("{ exec: { allow: [\"true\", \"PLACE/**\"] } }");
     assert_eq!(bare(&args), Tally::allowed(1));
     assert_eq!(place.attack(&profile, &args), Tally::denied(1));
 }

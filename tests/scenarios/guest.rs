@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::Read as _,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -50,6 +50,14 @@ impl Place {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
         path
+    }
+
+    /// A path below this place where the user `builder` can create files.
+    pub(crate) fn for_builder(&self, name: &str) -> PathBuf {
+        let dir = self.path("builder");
+        fs::create_dir_all(&dir).unwrap();
+        std::os::unix::fs::chown(&dir, Some(1000), Some(1000)).unwrap();
+        dir.join(name)
     }
 
     /// A profile whose only stage is `stage`, a YAML mapping in flow style. `PLACE` in it stands for this place.
@@ -105,7 +113,7 @@ pub(crate) struct Ended {
 impl Ended {
     /// Fails the test unless the command succeeded.
     pub(crate) fn success(self) -> Self {
-        assert_eq!(self.status, 0, "{self:#?}");
+        assert_eq!(self.status, 0, "{}", self.stderr);
         self
     }
 
@@ -215,7 +223,7 @@ pub(crate) fn collect(mut child: Child) -> Ended {
     let stdout = outs.pop().unwrap().join().unwrap();
     let status = status.code().unwrap_or_else(|| 128 + status.signal().unwrap());
     // Shown by the test runner if the test fails.
-    let _ = std::io::stdout().write_all(stderr.as_bytes());
+    print!("{stderr}");
     Ended { status, stdout, stderr }
 }
 

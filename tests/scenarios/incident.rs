@@ -17,7 +17,10 @@ fn install(place: &Place, app: &str, install: &str, enforced: bool) -> (Ended, E
     sh("testbed-services && testbed-evidence start").success();
     std::fs::write("/etc/sudoers.d/builder", "builder ALL=(root) NOPASSWD: ALL\n").unwrap();
     let wrapper = if enforced {
-        format!("sudo enforcer run --profile npm-install --json {} -- ", place.path("record.jsonl").display())
+        format!(
+            "sudo enforcer run --profile npm-install --json {} -- ",
+            place.for_builder("record.jsonl").display()
+        )
     } else {
         String::new()
     };
@@ -43,7 +46,7 @@ fn stopped(app: &str, command: &str, package: &str) {
     assert_eq!(held.summary["beacons"], 0, "{:#}", held.summary);
     assert_eq!(held.summary["canary_bytes"], 0, "{:#}", held.summary);
     assert!(held.attempts > 0, "nothing was tried");
-    let lines = read_record(&place.path("record.jsonl"));
+    let lines = read_record(&place.for_builder("record.jsonl"));
     let theirs = lines.iter().filter(|line| line["package"]["name"] == package).count();
     assert!(theirs > 0, "no denial names {package}: {lines:#?}");
     assert!(ended.stderr.contains(package), "{}", ended.stderr);

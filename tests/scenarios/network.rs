@@ -23,6 +23,9 @@ struct Listener {
 
 impl Listener {
     fn start(ip: &str) -> Self {
+        if ip.contains(':') {
+            sh(&format!("ip -6 addr replace {ip}/128 dev dummy0 nodad")).success();
+        }
         let tcp = TcpListener::bind((ip, 0)).unwrap();
         let address = tcp.local_addr().unwrap();
         let udp = UdpSocket::bind(address).unwrap();
@@ -72,6 +75,7 @@ fn nothing_arrives_by_any_way_of_sending() {
             .into_iter()
             .filter(|way| ip.contains('.') || !matches!(*way, "mapped-tcp" | "mapped-udp" | "unspec"))
         {
+            println!("{way} to {to}");
             let before = listener.arrived();
             assert_eq!(bare(&["send", way, &to]), Tally::allowed(1), "{way} to {to}");
             until("the bare attempt arrives", || listener.arrived() == before + 1);
@@ -108,7 +112,7 @@ fn what_a_rule_names_is_reached() {
 #[test]
 fn a_denied_address_is_named() {
     let place = Place::new();
-    let profile = place.profile("{ exec: { allow: [true] } }");
+    let profile = place.profile("{ exec: { allow: [\"true\"] } }");
     let run = place.run(
         &profile,
         &["python3", "-c", "import socket; socket.socket(socket.AF_INET6).connect(('2001:db8::99', 8443))"],

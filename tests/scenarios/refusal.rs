@@ -37,7 +37,7 @@ fn a_profile_with_an_error() {
     assert!(ended.stderr.contains("exec"), "the near miss is named: {}", ended.stderr);
     fs::write(&profile, "version: 1\nname: broken\n\towner: x\n").unwrap();
     let ended = refused(&place, &["--profile", profile.to_str().unwrap()]);
-    assert!(ended.stderr.contains("broken.yaml:3:"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("broken.yaml:2:") && ended.stderr.contains("tab"), "{}", ended.stderr);
 }
 
 #[test]

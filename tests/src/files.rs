@@ -39,7 +39,7 @@ pub(crate) fn deep(base: &Path) -> io::Result<()> {
 
 /// Executes, and waits for the end.
 pub(crate) fn exec(program: &Path) -> io::Result<()> {
-    Command::new(program).stdin(Stdio::null()).stdout(Stdio::null()).status().map(drop)
+    Command::new(program).stdin(Stdio::null()).output().map(drop)
 }
 
 /// Executes a fresh attack program that opens a file for reading, and returns how that ended.
@@ -71,5 +71,5 @@ pub(crate) fn memfd(program: &Path) -> io::Result<()> {
             _ => Ok(()),
         })
     };
-    command.stdin(Stdio::null()).stdout(Stdio::null()).status().map(drop)
+    command.stdin(Stdio::null()).output().map(drop)
 }
