@@ -34,7 +34,8 @@ fn toolchain() -> Result<&'static str> {
     if list.lines().any(|line| line.starts_with(LINKED)) {
         return Ok(LINKED);
     }
-    let sources = Command::new("rustup").args(["component", "list", "--toolchain", "nightly", "--installed"]).output();
+    let sources =
+        Command::new("rustup").args(["component", "list", "--toolchain", "nightly", "--installed"]).output();
     if sources.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("rust-src")) {
         return Ok("nightly");
     }

@@ -28,8 +28,8 @@ pub const OUTCOMES: usize = (u16::MAX - ABSORBING) as usize + 1;
 pub const TEXT_SIZE: usize = 4096;
 /// Bytes of the longest text that can be judged.
 pub const TEXT_MAX: usize = TEXT_SIZE - 1;
-/// Bytes that one step of a walk takes.
-pub const CHUNK: usize = 64;
+/// Bytes that one step of a walk takes. More would cost the verifier time at every start, fewer the walk a call more often.
+pub const CHUNK: usize = 16;
 
 /// Word indices of the header.
 pub mod word {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use aya::{
-    Btf, Ebpf, EbpfLoader,
+    Btf, Ebpf, EbpfLoader, Endianness,
     maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
     programs::{Lsm, ProgramError, RawTracePoint, links::FdLink},
 };
@@ -78,9 +78,9 @@ impl Enforcement {
     /// Whatever is missing, with how to mend it. Nothing is left behind then.
     pub fn start(table: &[u16], setup: &Setup) -> Result<Self, Error> {
         check_active()?;
-        let offsets = offsets::of_running_kernel()?;
+        let types = offsets::kernel_btf()?;
         let pins = Pins::create()?;
-        match Self::load(table, setup, &offsets, &pins) {
+        match Self::load(table, setup, &types, &pins) {
             Ok((object, enroller)) => Ok(Self { object, enroller, pins }),
             Err(error) => {
                 pins.remove()?;
@@ -89,16 +89,12 @@ impl Enforcement {
         }
     }
 
-    fn load(
-        table: &[u16],
-        setup: &Setup,
-        offsets: &enforcer_common::offsets::Offsets,
-        pins: &Pins,
-    ) -> Result<(Ebpf, Enroller), Error> {
-        let btf = Btf::from_sys_fs().map_err(|error| Error::Load(error.into()))?;
+    fn load(table: &[u16], setup: &Setup, types: &[u8], pins: &Pins) -> Result<(Ebpf, Enroller), Error> {
+        let offsets = offsets::from_btf(types)?;
+        let btf = Btf::parse(types, Endianness::default()).map_err(|error| Error::Load(error.into()))?;
         let mut object = EbpfLoader::new()
             .btf(Some(&btf))
-            .override_global("OFFSETS", offsets, true)
+            .override_global("OFFSETS", &offsets, true)
             .load(OBJECT)
             .map_err(Error::Load)?;
         fill(&mut object, table, setup)?;

@@ -11,14 +11,14 @@ use super::{Error, btf::Btf};
 /// Where the kernel publishes its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// The offsets of the running kernel.
-pub(super) fn of_running_kernel() -> Result<Offsets, Error> {
+/// The running kernel's type information.
+pub(super) fn kernel_btf() -> Result<Vec<u8>, Error> {
     let path = Path::new(VMLINUX);
-    let data = fs::read(path).map_err(|source| Error::NoBtf { path: path.into(), source })?;
-    from_btf(&data)
+    fs::read(path).map_err(|source| Error::NoBtf { path: path.into(), source })
 }
 
-fn from_btf(data: &[u8]) -> Result<Offsets, Error> {
+/// The offsets that these types have.
+pub(super) fn from_btf(data: &[u8]) -> Result<Offsets, Error> {
     let failed = |of, member| move |source| Error::Offset { of, member, source };
     let btf = Btf::parse(data).map_err(failed("struct", "any"))?;
     let mut values = [0; Offsets::FIELDS.len()];
