@@ -51,10 +51,18 @@ impl Args {
 
 /// The tests that need no particular kernel.
 fn cargo_test() -> Result<Tally> {
-    let output = cargo(&["test", "--release", "--locked", "--workspace", "--exclude", "enforcer-ebpf", "--no-fail-fast"])
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("starting cargo")?;
+    let output = cargo(&[
+        "test",
+        "--release",
+        "--locked",
+        "--workspace",
+        "--exclude",
+        "enforcer-ebpf",
+        "--no-fail-fast",
+    ])
+    .stderr(std::process::Stdio::inherit())
+    .output()
+    .context("starting cargo")?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
     let mut tally = Tally::from_libtest(&text);

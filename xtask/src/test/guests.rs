@@ -115,8 +115,10 @@ fn build() -> Result<TempDir> {
 
 /// Builds one program of the tests, and says where it is.
 fn artifact(args: &[&str]) -> Result<PathBuf> {
-    let common = ["--release", "--locked", "--package", "enforcer-tests", "--message-format=json-render-diagnostics"];
-    let output = cargo(args).args(common).stderr(std::process::Stdio::inherit()).output().context("starting cargo")?;
+    let common =
+        ["--release", "--locked", "--package", "enforcer-tests", "--message-format=json-render-diagnostics"];
+    let output =
+        cargo(args).args(common).stderr(std::process::Stdio::inherit()).output().context("starting cargo")?;
     if !output.status.success() {
         bail!("cargo {}: {}", args.join(" "), output.status);
     }

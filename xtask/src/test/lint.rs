@@ -11,13 +11,13 @@ use super::tally::Tally;
 use crate::{cmd, progress, repo};
 
 /// The licence that a file of this crate must name.
-const LICENCES: [(&str, &str); 2] =
-    [("enforcer-ebpf/", "GPL-2.0-only OR MIT"), ("", "MIT OR Apache-2.0")];
+const LICENCES: [(&str, &str); 2] = [("enforcer-ebpf/", "GPL-2.0-only OR MIT"), ("", "MIT OR Apache-2.0")];
 
 /// Runs the checks. rustfmt and clippy are components that a toolchain may lack: then the check is skipped, and said so.
 pub(super) fn run() -> Result<Tally> {
     let mut tally = headers()?;
-    let clippy = ["clippy", "--release", "--locked", "--workspace", "--exclude", "enforcer-ebpf", "--all-targets"];
+    let clippy =
+        ["clippy", "--release", "--locked", "--workspace", "--exclude", "enforcer-ebpf", "--all-targets"];
     let deny = ["--", "-D", "warnings"];
     tally.add(component("fmt", &["fmt", "--all", "--check"])?);
     tally.add(component("clippy", &[&clippy[..], &deny[..]].concat())?);
@@ -40,7 +40,8 @@ fn headers() -> Result<Tally> {
     let listing = cmd::output(git.args(["ls-files", "*.rs"]).current_dir(repo::root()))?;
     let mut missing = 0;
     for file in listing.lines() {
-        let licence = LICENCES.iter().find(|(place, _)| file.starts_with(place)).map_or("", |(_, licence)| licence);
+        let licence =
+            LICENCES.iter().find(|(place, _)| file.starts_with(place)).map_or("", |(_, licence)| licence);
         let text = fs::read_to_string(repo::root().join(file)).with_context(|| format!("reading {file}"))?;
         if text.lines().next() != Some(&format!("// SPDX-License-Identifier: {licence}")) {
             eprintln!("{file}:1: does not begin with `// SPDX-License-Identifier: {licence}`");
