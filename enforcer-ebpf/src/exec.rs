@@ -3,6 +3,7 @@
 //! Programs: what is executed, and what the agent is told of it.
 
 use aya_ebpf::{
+    EbpfContext as _,
     helpers::{
         bpf_get_current_pid_tgid,
         generated::{
@@ -23,7 +24,7 @@ use enforcer_common::{
 use crate::{
     atomic,
     file::path_of,
-    maps::IMAGES,
+    maps::{COUNTERS, IMAGES},
     offsets::{field, offset},
     subject::{GO_ON, Subject, Text, label, undecided},
 };
@@ -50,8 +51,9 @@ pub fn bprm_check_security(ctx: LsmContext) -> i32 {
     let run = label.run;
     // SAFETY: `bprm` is a trusted pointer, and so is the file that it holds.
     let file: *const c_void = unsafe { field(bprm, offset!(bprm_file)) };
-    let Ok(mut subject) = Subject::new(label) else {
-        return undecided(run, Kind::Exec);
+    let mut subject = match Subject::new(label) {
+        Ok(subject) => subject,
+        Err(reason) => return undecided(ctx.as_ptr(), run, Kind::Exec, reason),
     };
     let text = path_of(&mut subject, file);
     let decision = subject.decide(Kind::Exec, &text, || 0);
@@ -77,8 +79,12 @@ pub fn bprm_committed_creds(ctx: LsmContext) -> i32 {
         label.stage = label.pending;
         label.pending = NO_STAGE;
     }
+    let run = label.run;
     if let Ok(mut subject) = Subject::new(label) {
         tell(&mut subject, bprm, time, parent);
+    } else if let Some(counters) = COUNTERS.get_ptr_mut(run) {
+        // SAFETY: a map value.
+        unsafe { atomic::add(addr_of_mut!((*counters).lost_images), 1) };
     }
     GO_ON
 }

@@ -2,7 +2,7 @@
 
 //! Files: what is opened, for reading and for writing.
 
-use aya_ebpf::{helpers::generated::bpf_d_path, macros::lsm, programs::LsmContext};
+use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_d_path, macros::lsm, programs::LsmContext};
 use core::ffi::c_void;
 use enforcer_common::{Kind, Reason, table::TEXT_SIZE};
 
@@ -49,8 +49,9 @@ pub fn file_open(ctx: LsmContext) -> i32 {
         return GO_ON; // Decided in `bprm_check_security`.
     }
     let run = label.run;
-    let Ok(mut subject) = Subject::new(label) else {
-        return undecided(run, Kind::Read);
+    let mut subject = match Subject::new(label) {
+        Ok(subject) => subject,
+        Err(reason) => return undecided(ctx.as_ptr(), run, Kind::Read, reason),
     };
     let text = path_of(&mut subject, file);
     if mode & MODE_WRITE != 0 {

@@ -2,7 +2,9 @@
 
 //! Addresses: where a socket is connected to, and where a message is sent without connecting.
 
-use aya_ebpf::{helpers::generated::bpf_probe_read_kernel, macros::lsm, programs::LsmContext};
+use aya_ebpf::{
+    EbpfContext as _, helpers::generated::bpf_probe_read_kernel, macros::lsm, programs::LsmContext,
+};
 use core::{ffi::c_void, mem::MaybeUninit};
 use enforcer_common::{
     Kind, Reason,
@@ -30,7 +32,7 @@ type Sockaddr = [u8; 28];
 #[lsm(hook = "socket_connect")]
 pub fn socket_connect(ctx: LsmContext) -> i32 {
     let (socket, address): (*const c_void, *const c_void) = (ctx.arg(0), ctx.arg(1));
-    reach(socket, address, false)
+    reach(&ctx, socket, address, false)
 }
 
 /// Sending to an address without connecting, `MSG_FASTOPEN` included, which never reaches `socket_connect`.
@@ -45,12 +47,12 @@ pub fn socket_sendmsg(ctx: LsmContext) -> i32 {
     if name.is_null() {
         return GO_ON; // The peer was judged when it was set.
     }
-    reach(socket, name, true)
+    reach(&ctx, socket, name, true)
 }
 
 /// Decides about an address that a socket is to reach.
 #[inline(always)]
-fn reach(socket: *const c_void, address: *const c_void, send: bool) -> i32 {
+fn reach(ctx: &LsmContext, socket: *const c_void, address: *const c_void, send: bool) -> i32 {
     let Some(label) = label() else {
         return GO_ON;
     };
@@ -58,7 +60,7 @@ fn reach(socket: *const c_void, address: *const c_void, send: bool) -> i32 {
     // SAFETY: `socket` is a trusted pointer.
     let sock: *const c_void = unsafe { field(socket, offset!(socket_sk)) };
     if sock.is_null() {
-        return undecided(run, Kind::Connect);
+        return undecided(ctx.as_ptr(), run, Kind::Connect, Reason::Family);
     }
     // SAFETY: `sock` is a trusted pointer, checked for null.
     let (family, protocol): (u16, u16) =
@@ -72,8 +74,9 @@ fn reach(socket: *const c_void, address: *const c_void, send: bool) -> i32 {
     if matches!(family, AF_UNIX | AF_NETLINK) || (named == AF_UNSPEC && !send) {
         return GO_ON; // Local, or dissolving a connection.
     }
-    let Ok(mut subject) = Subject::new(label) else {
-        return undecided(run, Kind::Connect);
+    let mut subject = match Subject::new(label) {
+        Ok(subject) => subject,
+        Err(reason) => return undecided(ctx.as_ptr(), run, Kind::Connect, reason),
     };
     let endpoint = if unread == 0 { endpoint(&bytes, family, protocol) } else { None };
     let Some(endpoint) = endpoint else {

@@ -2,11 +2,15 @@
 
 //! The enrolled task that a hook was called for, and how its attempt ends.
 
-use aya_ebpf::helpers::{
-    bpf_get_current_pid_tgid,
-    generated::{bpf_get_current_task, bpf_ktime_get_boot_ns, bpf_ringbuf_output},
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{bpf_get_current_task, bpf_ktime_get_boot_ns, bpf_ringbuf_output},
+    },
+    programs::LsmContext,
 };
-use core::ptr::addr_of_mut;
+use aya_log_ebpf::error;
+use core::{ffi::c_void, ptr::addr_of_mut};
 use enforcer_common::{
     Decision, Kind, Reason, Verdict, decide,
     event::Event,
@@ -142,9 +146,10 @@ impl Subject {
     }
 }
 
-/// Ends an attempt that could not be decided: refused, unless the run is only audited.
-#[inline(always)]
-pub(crate) fn undecided(run: u32, kind: Kind) -> i32 {
+/// Ends an attempt that could not be decided: refused, unless the run is only audited. There is no buffer to make an
+/// event in, hence a word in the log.
+#[inline(never)] // The log needs stack, which the caller's has no room for.
+pub(crate) fn undecided(ctx: *mut c_void, run: u32, kind: Kind, reason: Reason) -> i32 {
     if let Some(counters) = COUNTERS.get_ptr_mut(run) {
         // SAFETY: a map value.
         unsafe {
@@ -152,6 +157,10 @@ pub(crate) fn undecided(run: u32, kind: Kind) -> i32 {
             atomic::add(addr_of_mut!((*counters).lost_events), 1);
         }
     }
+    error!(
+        &LsmContext::new(ctx),
+        "no verdict could be made in run {}: kind {}, reason {}", run, kind as u8, reason as u8
+    );
     match RUNS.get(run) {
         Some(run) if run.mode == MODE_AUDIT => GO_ON,
         _ => EPERM,

@@ -7,6 +7,7 @@
 //! refer to has arrived, or was lost.
 
 use aya::maps::{MapData, RingBuf};
+use bytes::Bytes;
 
 use super::{
     decode::{Malformed, Part, Record},
@@ -63,8 +64,8 @@ impl Pump {
         images: &mut dyn Source,
         mut each: impl FnMut(Observed<'_>),
     ) -> bool {
-        let mut batch: Vec<Box<[u8]>> = Vec::new();
-        while batch.len() < BATCH && events.next(&mut |bytes| batch.push(bytes.into())) {}
+        let mut batch: Vec<Bytes> = Vec::new();
+        while batch.len() < BATCH && events.next(&mut |bytes| batch.push(Bytes::copy_from_slice(bytes))) {}
         let more_images = self.take_images(images);
         for bytes in &batch {
             match Record::decode(bytes) {

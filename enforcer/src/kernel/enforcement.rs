@@ -13,6 +13,7 @@ use aya::{
     maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
     programs::{Lsm, ProgramError, RawTracePoint, links::FdLink},
 };
+use aya_log::EbpfLogger;
 use enforcer_common::{
     address::{Grant, GrantKey},
     anchor::Anchors,
@@ -60,6 +61,8 @@ pub struct Rings {
     pub images: RingBuf<MapData>,
     /// [`enforcer_common::event::Event`] records.
     pub events: RingBuf<MapData>,
+    /// What the programs have to say of themselves: only what should not happen.
+    pub log: EbpfLogger<&'static dyn log::Log>,
 }
 
 /// A run's enforcement. Dropping it without [`Enforcement::finish`] leaves the pins, hence what is enrolled stays
@@ -133,11 +136,12 @@ impl Enforcement {
     ///
     /// They were taken already.
     pub fn take_rings(&mut self) -> Result<Rings, Error> {
+        let log = EbpfLogger::init(&mut self.object).map_err(|_| Error::Missing("AYA_LOGS"))?;
         let mut take = |name: &'static str| {
             let map = self.object.take_map(name).ok_or(Error::Missing(name))?;
             RingBuf::try_from(map).map_err(|source| Error::Map { action: "open", map: name, source })
         };
-        Ok(Rings { images: take("IMAGES")?, events: take("EVENTS")? })
+        Ok(Rings { images: take("IMAGES")?, events: take("EVENTS")?, log })
     }
 
     /// What the kernel counted so far.

@@ -10,6 +10,7 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use aya::maps::{Array, Map, MapData};
@@ -50,7 +51,9 @@ impl Pins {
         fs::create_dir_all(LOCKS).map_err(failed("create", Path::new(LOCKS)))?;
         fs::create_dir_all(PINS).map_err(failed("create", Path::new(PINS)))?;
         sweep().map_err(failed("clear away runs in", Path::new(PINS)))?;
-        let id = format!("run-{}", std::process::id());
+        // A pid alone could be that of an earlier run whose tasks live on.
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let id = format!("run-{}-{:x}", std::process::id(), started.as_nanos());
         let (dir, lock) = (Path::new(PINS).join(&id), Path::new(LOCKS).join(&id));
         let held = File::create(&lock).map_err(failed("create", &lock))?;
         held.lock().map_err(failed("lock", &lock))?;

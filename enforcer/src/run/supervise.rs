@@ -133,6 +133,7 @@ impl Watch {
         let Self { rings, pump, reporter } = self;
         let more = pump.pump(&mut rings.events, &mut rings.images, |observed| reporter.observe(&observed));
         if !more {
+            rings.log.flush();
             reporter.flush();
         }
         more

@@ -123,7 +123,7 @@ fn artifact(args: &[&str]) -> Result<PathBuf> {
         bail!("cargo {}: {}", args.join(" "), output.status);
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let built = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
-    built.with_context(|| format!("cargo {} built no program", args.join(" ")))
+    let messages = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut built = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    built.next().with_context(|| format!("cargo {} built no program", args.join(" ")))
 }
