@@ -5,8 +5,6 @@
 # received, which stands outside and knows nothing of the enforcer. Exit 0 if the theft happened bare and not enforced.
 set -euo pipefail
 
-readonly BUILDER=(runuser -u builder -- env HOME=/home/builder)
-
 title() { printf '\n\033[1m%s\033[0m\n\n' "$*"; }
 
 # received FIELD: a total of what arrived at the listener
@@ -17,7 +15,7 @@ install() {
   testbed-evidence reset
   local app
   app=$(testbed-app trojaned)
-  "${BUILDER[@]}" --chdir="$app" "$@" npm install --no-fund --no-audit 2>&1
+  runuser -u builder -- env --chdir="$app" HOME=/home/builder "$@" npm install --no-fund --no-audit 2>&1
   testbed-evidence settle
   beacons=$(received beacons)
   stolen=$(received canary_bytes)
