@@ -66,7 +66,7 @@ pub struct Outcome {
     pub flags: u16,
     /// The first deny rule that matches, or 0.
     pub deny_rule: u16,
-    /// The first allow or except rule that matches, or 0.
+    /// The first allow rule that matches, or 0.
     pub allow_rule: u16,
     /// The stage that the allow rule leads to, or [`STAY`].
     pub stage: u16,
