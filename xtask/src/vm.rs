@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The test bed: one command in one freshly booted guest, its output streamed, its exit status passed on, nothing left.
 //!
-//! ```ignore
+//! ```text
 //! let bed = TestBed::prepare(&kernel::lines("all")?, Agent::Build)?;   // once: set up, kernels, disk, the enforcer
 //! let done = bed.vm("6.1")?.timeout(60).run(&["uname", "-r"], Output::Capture)?;
 //! assert_eq!(done.end, End::Exit(0));
