@@ -10,30 +10,20 @@ use enforcer_common::offsets::Offsets;
 #[unsafe(no_mangle)]
 static OFFSETS: Offsets = Offsets::from_values(&[0; Offsets::FIELDS.len()]);
 
-/// The value of one offset. Volatile, or the compiler would fold the zeros above into the code.
+/// The value of one offset.
 macro_rules! offset {
     ($field:ident) => {
-        // SAFETY: reads a static; the verifier sees a constant because read-only data is frozen before loading.
-        unsafe { crate::offsets::read(&raw const (*crate::offsets::all()).$field) as usize }
+        crate::offsets::read(|offsets| &offsets.$field)
     };
 }
 pub(crate) use offset;
 
-/// The offsets.
+/// One offset. Volatile, or the compiler would fold the zeros above into the code; a constant to the verifier all the
+/// same, because read-only data is frozen before the programs are loaded.
 #[inline(always)]
-pub(crate) fn all() -> *const Offsets {
-    &raw const OFFSETS
-}
-
-/// One offset, read where the compiler cannot guess it.
-///
-/// # Safety
-///
-/// `field` must point into [`all`].
-#[inline(always)]
-pub(crate) unsafe fn read(field: *const u64) -> u64 {
-    // SAFETY: the caller passes a field of a static.
-    unsafe { read_volatile(field) }
+pub(crate) fn read(choose: impl FnOnce(&'static Offsets) -> &'static u64) -> usize {
+    // SAFETY: reads a static.
+    unsafe { read_volatile(choose(&OFFSETS)) as usize }
 }
 
 /// A field of a kernel struct, by a direct load that the verifier checks against the struct's type.
