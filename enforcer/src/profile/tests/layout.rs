@@ -106,7 +106,7 @@ fn a_thousand_globs_fit() {
         (0..1000).map(|i| format!("      - '${{workspace}}/packages/p{i}/dist/**'\n")).collect();
     let profile = compile(&stage(&format!("files:\n  write:\n    allow:\n{rules}")));
     let mut anchors = Anchors::NONE;
-    anchors.set(0, b"/work").unwrap();
-    let decision = profile.decide(0, Kind::Write, b"/work/packages/p777/dist/x/y", &anchors);
+    anchors.set(0, b"/project").unwrap();
+    let decision = profile.decide(0, Kind::Write, b"/project/packages/p777/dist/x/y", &anchors);
     assert_eq!(decision.rule, 778);
 }
