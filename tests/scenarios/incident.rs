@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use crate::guest::{Ended, Place, read_record, sh};
 
-/// What arrived at the listener so far, and what was tried.
+/// What arrived at the listener, what was tried, and what the registry holds of the package that the worm spreads to.
 struct Evidence {
     summary: Value,
     attempts: usize,
+    published: String,
 }
 
 /// Installs as `builder`, under `enforcer run` if asked, with fresh evidence.
@@ -33,23 +34,39 @@ fn install(place: &Place, app: &str, install: &str, enforced: bool) -> (Ended, E
     let summary = serde_json::from_str(&sh("testbed-evidence summary").success().stdout).unwrap();
     let attempts = sh("testbed-evidence attempts").success().stdout.lines().count();
     sh("testbed-evidence stop").success();
-    (ended, Evidence { summary, attempts })
+    (ended, Evidence { summary, attempts, published: published() })
+}
+
+/// Whether an install published a new version of the victim's package.
+#[derive(Debug, PartialEq, Eq)]
+struct Spread {
+    bare: bool,
+    enforced: bool,
+}
+
+/// The versions of the victim's package in the registry.
+fn published() -> String {
+    sh("cd /srv/registry/storage/left-pad-fixture && ls *.tgz").success().stdout
 }
 
 /// The theft happens bare, and does not under the profile; the report names the package.
-fn stopped(app: &str, command: &str, package: &str) {
+fn stopped(app: &str, command: &str, package: &str) -> Spread {
     let place = Place::new();
+    let before = published();
     let (_, bare) = install(&place, app, command, false);
     assert!(bare.summary["beacons"].as_u64().unwrap() > 0, "nothing arrived: {:#}", bare.summary);
     assert!(bare.summary["canary_bytes"].as_u64().unwrap() > 0, "no canary left: {:#}", bare.summary);
     let (ended, held) = install(&place, app, command, true);
-    assert_eq!(held.summary["beacons"], 0, "{:#}", held.summary);
-    assert_eq!(held.summary["canary_bytes"], 0, "{:#}", held.summary);
+    for total in ["connections", "datagrams", "beacons", "canary_bytes"] {
+        assert_eq!(held.summary[total], 0, "{total}: {:#}", held.summary);
+    }
+    assert_eq!(held.summary["dns_canaries"], serde_json::json!([]), "{:#}", held.summary);
     assert!(held.attempts > 0, "nothing was tried");
     let lines = read_record(&place.for_builder("record.jsonl"));
     let theirs = lines.iter().filter(|line| line["package"]["name"] == package).count();
     assert!(theirs > 0, "no denial names {package}: {lines:#?}");
     assert!(ended.stderr.contains(package), "{}", ended.stderr);
+    Spread { bare: bare.published != before, enforced: held.published != bare.published }
 }
 
 #[test]
@@ -59,11 +76,12 @@ fn the_dropper() {
 
 #[test]
 fn the_worm() {
-    stopped(
+    let spread = stopped(
         "--empty /home/builder/empty",
         "npm install @enforcer-fixture/tinycolor",
         "@enforcer-fixture/tinycolor",
     );
+    assert_eq!(spread, Spread { bare: true, enforced: false });
 }
 
 #[test]

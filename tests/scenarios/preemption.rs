@@ -2,7 +2,7 @@
 
 //! Programs preempted in the middle of a verdict: for a kernel booted with `preempt=full`.
 
-use crate::guest::{Place, Tally, attack};
+use crate::guest::{Place, Tally, attack, bare};
 
 #[test]
 fn preempted_programs_let_nothing_through() {
@@ -14,9 +14,11 @@ fn preempted_programs_let_nothing_through() {
     let attack = attack();
     let attack = attack.to_str().unwrap();
     let six = |times: u64, args: &[&str]| {
+        let all: Vec<&str> = ["--processes", "6", "--times", "10"].iter().chain(args).copied().collect();
+        assert_eq!(bare(&all), Tally::allowed(60), "{args:?}");
         let times = times.to_string();
-        let args: Vec<&str> = ["--processes", "6", "--times", &times].iter().chain(args).copied().collect();
-        place.attack(&profile, &args)
+        let all: Vec<&str> = ["--processes", "6", "--times", &times].iter().chain(args).copied().collect();
+        place.attack(&profile, &all)
     };
     assert_eq!(six(16_667, &["read", secret]), Tally::denied(100_002));
     assert_eq!(six(334, &["exec", "/usr/bin/true"]), Tally::denied(2_004));

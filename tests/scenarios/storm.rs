@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::guest::{Place, Tally, attack, collect, read_record, until};
+use crate::guest::{Place, Tally, attack, bare, collect, read_record, until};
 
 /// Denied opens while the agent does not read.
 const FLOOD: u64 = 30_000;
@@ -16,6 +16,8 @@ const FLOOD: u64 = 30_000;
 fn a_stopped_agent_changes_no_verdict_and_losses_are_reported() {
     let place = Place::new();
     let secret = place.file("secret", "s3cret");
+    let flood = ["--times", "10", "--processes", "6", "read", secret.to_str().unwrap()];
+    assert_eq!(bare(&flood), Tally::allowed(60));
     let (record, ready, go) = (place.path("record.jsonl"), place.path("ready"), place.path("go"));
     let profile = place.profile(
         "{ exec: { allow: [\"/mnt/**\"] }, files: { read: { deny: [\"PLACE/secret\"] }, write: { allow: [\"PLACE/**\"] } } }",

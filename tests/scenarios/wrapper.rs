@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::guest::{Place, collect, finish, sh, until};
+use crate::guest::{Place, Tally, bare, collect, finish, sh, until};
 
 const ANY: &str =
     "{ exec: { default: allow }, files: { write: { default: allow } }, network: { default: allow } }";
@@ -99,6 +99,7 @@ fn killing_the_wrapper_leaves_the_tree_enforced() {
     let secret = place.file("secret", "s3cret");
     let (log, stop) = (place.path("open/log"), place.path("open/stop"));
     fs::create_dir(place.path("open")).unwrap();
+    assert_eq!(bare(&["read", secret.to_str().unwrap()]), Tally::allowed(1));
     let profile = place.profile(
         "{ exec: { default: allow }, files: { read: { deny: [\"PLACE/secret\"] }, write: { allow: [\"PLACE/open/**\", /dev/null] } } }",
     );
