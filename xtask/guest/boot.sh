@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# PID 1 on the root disk: what every guest has, whatever runs it afterwards. Few processes: each costs 20 ms emulated.
+# PID 1 on the root disk: what every guest has, whatever runs it afterwards; and what `demo --host` starts in its namespaces.
+# Few processes: each costs 20 ms emulated.
 
 payload=/run/testbed/payload
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
@@ -57,6 +58,9 @@ case $INIT in
       ln -s /dev/null $units/$unit
     done
     exec /lib/systemd/systemd --unit=multi-user.target
+    ;;
+  demo)
+    exec /bin/bash $payload/guest/demo/demo.sh
     ;;
   *)
     setsid -w /bin/bash $payload/guest/runner.sh

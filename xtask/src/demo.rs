@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask demo`: the main job, shown.
 
+mod host;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -22,11 +24,19 @@ pub struct Args {
     /// Kernel release line: 6.1, 6.12, 6.18, 7.2, or newest.
     #[arg(long, default_value = "newest")]
     kernel: String,
+    /// On this machine's own kernel instead, as root: the guest's disk in memory, in namespaces of its own. Refuses where
+    /// that kernel cannot enforce.
+    #[arg(long, conflicts_with = "kernel")]
+    host: bool,
 }
 
 impl Args {
     /// Runs it; the status is 0 if the theft happened bare and did not under the enforcer.
     pub fn run(self) -> Result<ExitCode> {
+        if self.host {
+            let status = host::run()?;
+            return Ok(status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)));
+        }
         let lines = kernel::lines(&self.kernel)?;
         let bed = TestBed::prepare(&lines[..1], Agent::Build)?;
         let done = bed.vm(lines[0].name)?.timeout(LIMIT).run(&["bash", SCRIPT], Output::Inherit)?;

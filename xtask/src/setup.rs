@@ -80,6 +80,14 @@ pub fn ensure(lines: &[&'static Line]) -> Result<Ready> {
     Ok(Ready { cache, kernels, disk })
 }
 
+/// Brings the host to where everything builds, no more; says where the cache is.
+pub fn ensure_build() -> Result<PathBuf> {
+    let cache = cache::dir()?;
+    apt::ensure(&PACKAGES)?;
+    ebpf::ensure(&cache)?;
+    Ok(cache)
+}
+
 fn guests(cache: &Path, lines: &[&'static Line]) -> Result<(Vec<(&'static str, Kernel)>, PathBuf)> {
     let mut kernels = Vec::new();
     for line in lines {

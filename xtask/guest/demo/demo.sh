@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# The demonstration, in the guest: the same `npm install` twice, bare and enforced. What counts is what the listener
+# The demonstration, in the guest (or where host.sh has put its disk): the same `npm install` twice, bare and enforced. What counts is what the listener
 # received, which stands outside and knows nothing of the enforcer. Exit 0 if the theft happened bare and not enforced.
 set -euo pipefail
 
@@ -22,7 +22,7 @@ install() {
   printf '\n  The listener received %s beacons and %s bytes of the canary credentials.\n' "$beacons" "$stolen"
 }
 
-title "Starting a registry, a name server, and the attacker's listener in the guest …"
+title "Starting a registry, a name server, and the attacker's listener …"
 testbed-services
 testbed-evidence start
 echo 'builder ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/builder

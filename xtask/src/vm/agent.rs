@@ -20,7 +20,8 @@ pub enum Agent {
 }
 
 impl Agent {
-    pub(super) fn binary(self) -> Result<Option<PathBuf>> {
+    /// The binary, if there is one.
+    pub(crate) fn binary(self) -> Result<Option<PathBuf>> {
         let binary = target_dir().join("release/enforcer");
         match self {
             Self::Build => {
