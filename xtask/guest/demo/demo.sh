@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# The demonstration, in the guest (or where host.sh has put its disk): the same `npm install` twice, bare and enforced. What counts is what the listener
-# received, which stands outside and knows nothing of the enforcer. Exit 0 if the theft happened bare and not enforced.
+# The demonstration, in the guest or where host.sh has put its disk: the same `npm install` twice, bare and enforced.
+# What counts is what the listener received, which stands outside and knows nothing of the enforcer. Exit 0 if the theft
+# happened bare and not enforced.
 set -euo pipefail
 
 title() { printf '\n\033[1m%s\033[0m\n\n' "$*"; }

@@ -15,7 +15,9 @@ pub(super) fn run() -> Result<ExitStatus> {
     let mut check = cmd::as_root(&agent.to_string_lossy())?;
     check.args(["run", "--quiet", "--profile"]).arg(repo::root().join("profiles/npm-install.yaml"));
     if !status(check.args(["--", "true"]))?.success() {
-        bail!("this machine's kernel cannot enforce, as said above; without --host the demonstration runs in a guest");
+        bail!(
+            "this machine's kernel cannot enforce, as said above; without --host the demonstration runs in a guest"
+        );
     }
     let disk = image::ensure(&cache)?;
     let room = cache.join("host");
