@@ -28,6 +28,7 @@ macro_rules! wire_enum {
         }
     };
 }
+pub(crate) use wire_enum;
 
 wire_enum! {
     /// What is attempted. Each kind has its own rules in every stage of a profile.

@@ -11,6 +11,7 @@
 pub mod action;
 pub mod address;
 pub mod anchor;
+pub mod budget;
 pub mod decide;
 pub mod event;
 pub mod offsets;
@@ -20,4 +21,5 @@ pub mod table;
 mod user;
 
 pub use action::{Kind, Reason, Verdict};
+pub use budget::Budget;
 pub use decide::{Decision, decide};

@@ -62,7 +62,7 @@ pub const STAY: u16 = u16::MAX;
 /// What the automaton says of one spelling of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Outcome {
-    /// [`Outcome::DENY`], [`Outcome::EXCEPT`] and [`Outcome::ALLOW`].
+    /// [`Outcome::DENY`], [`Outcome::EXCEPT`], [`Outcome::ALLOW`] and [`Outcome::RECORD`].
     pub flags: u16,
     /// The first deny rule that matches, or 0.
     pub deny_rule: u16,
@@ -81,6 +81,8 @@ impl Outcome {
     pub const EXCEPT: u16 = 2;
     /// An allow rule matches.
     pub const ALLOW: u16 = 4;
+    /// The allow rule that decides is an exception, whose every use is recorded.
+    pub const RECORD: u16 = 8;
     /// No rule matches. Always outcome 0.
     pub const NONE: Self = Self { flags: 0, deny_rule: 0, allow_rule: 0, stage: STAY };
 }

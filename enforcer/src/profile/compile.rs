@@ -17,7 +17,7 @@ use super::{
     address::{Host, PortRange},
     automaton,
     decode::decode,
-    document::{Effect, Mode},
+    document::{Budgets, Effect, Mode, Respond},
     error::{Error, Text},
     lower::lower,
     parse::parse,
@@ -101,6 +101,10 @@ pub struct Compiled {
     pub anchors: Vec<usize>,
     /// The rules that name hosts.
     pub hosts: Vec<HostRule>,
+    /// How much a run may do before it is tripped.
+    pub budgets: Budgets,
+    /// What is done beyond denying.
+    pub respond: Respond,
 }
 
 impl Compiled {
@@ -138,6 +142,8 @@ impl Compiled {
             rules: lowered.rules,
             anchors: lowered.anchors,
             hosts: lowered.hosts,
+            budgets: document.budgets,
+            respond: document.respond,
         };
         compiled.digest = compiled.hash();
         Ok(compiled)

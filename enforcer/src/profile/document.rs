@@ -2,7 +2,7 @@
 
 //! A profile as it is written: what `decode` makes of the tree, before globs and addresses are looked into.
 
-use enforcer_common::Kind;
+use enforcer_common::{Budget, Kind};
 
 use super::error::Span;
 
@@ -37,6 +37,39 @@ impl Mode {
             Self::Audit => "audit",
         }
     }
+}
+
+/// How much a run may do before it is tripped; by [`Budget`], what has no limit is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budgets(pub [Option<u64>; Budget::ALL.len()]);
+
+/// What happens to a process whose action is denied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDenial {
+    /// The action fails with EPERM.
+    #[default]
+    Errno,
+    /// The process is killed.
+    Kill,
+}
+
+/// What happens to a run that is over one of its budgets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnTrip {
+    /// All of its processes are killed.
+    #[default]
+    KillTree,
+    /// They are stopped where they are, for whoever investigates.
+    Freeze,
+}
+
+/// What is done beyond denying.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Respond {
+    /// To a denial.
+    pub denial: OnDenial,
+    /// To a trip.
+    pub trip: OnTrip,
 }
 
 /// What a rule says of what it matches.
@@ -77,6 +110,10 @@ pub(super) struct Document {
     pub(super) stages: Vec<Stage>,
     /// The rules of all stages, in written order.
     pub(super) rules: Vec<Rule>,
+    /// The run's budgets.
+    pub(super) budgets: Budgets,
+    /// What is done beyond denying.
+    pub(super) respond: Respond,
 }
 
 /// A stage as written, without its rules.

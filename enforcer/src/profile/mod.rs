@@ -23,7 +23,7 @@ mod tests;
 
 pub use address::{Host, PortRange};
 pub use compile::{Compiled, HostRule, Rule, leads_to};
-pub use document::{Effect, Mode};
+pub use document::{Budgets, Effect, Mode, OnDenial, OnTrip, Respond};
 pub use error::{Code, Error, Problem, Text};
 pub use find::{available, find};
 pub use glob::ANCHOR_NAMES;

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Budgets: how much a run may do before it is tripped.
+
+use crate::action::wire_enum;
+
+wire_enum! {
+    /// What is counted against a limit.
+    Budget {
+        /// Processes started, threads not among them.
+        Processes = 0 => "processes",
+        /// Different files opened for reading.
+        FilesRead = 1 => "files_read",
+        /// Different files opened for writing.
+        FilesWritten = 2 => "files_written",
+        /// Connections, and messages sent without one.
+        Connections = 3 => "connections",
+        /// Denials.
+        Denials = 4 => "denials",
+    }
+}
+
+/// Room for budgets.
+pub const BUDGETS: usize = 8;
+/// The limit of what is not limited.
+pub const UNLIMITED: u64 = u64::MAX;
+/// The highest limit for different files: the kernel remembers that many for a run.
+pub const FILES_MAX: u64 = 1 << 20;
