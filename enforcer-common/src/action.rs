@@ -75,5 +75,9 @@ wire_enum! {
         Probe = 6 => "probe",
         /// The run's own record is missing: enforcement is broken, so nothing is allowed.
         NoRun = 7 => "no-run",
+        /// It would be over a budget; the decision carries the [`crate::Budget`] in the rule's place.
+        Budget = 8 => "budget",
+        /// The run is tripped. Counted, and never an event of its own.
+        Tripped = 9 => "tripped",
     }
 }

@@ -113,8 +113,11 @@ pub struct GrantKey {
     pub endpoint: Endpoint,
 }
 
-/// Value of the grants map: for each stage the rule that grants the address, or 0.
+/// Value of the grants map: for each stage the rule that grants the address, or 0; with [`GRANT_RECORDED`] if the rule
+/// is an exception.
 pub type Grant = [u16; crate::table::STAGES];
+/// Marks a rule whose every use is recorded.
+pub const GRANT_RECORDED: u16 = 0x8000;
 
 const _: () = assert!(size_of::<Endpoint>() == 20 && size_of::<GrantKey>() == 24);
 

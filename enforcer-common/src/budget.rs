@@ -20,6 +20,22 @@ wire_enum! {
     }
 }
 
+/// A file that a run has opened: what makes two opens one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FileKey {
+    /// The inode's number.
+    pub inode: u64,
+    /// The file system's device.
+    pub device: u32,
+    /// The run.
+    pub run: u32,
+    /// The [`Budget`] that it was charged to.
+    pub budget: u64,
+}
+
+const _: () = assert!(size_of::<FileKey>() == 24);
+
 /// Room for budgets.
 pub const BUDGETS: usize = 8;
 /// The limit of what is not limited.

@@ -4,6 +4,7 @@
 
 use crate::{
     action::{Kind, Reason, Verdict},
+    address::GRANT_RECORDED,
     anchor::{ANCHOR_WORDS, ANCHORS, Anchors, symbol},
     run::STAGE_PROBE,
     table::{Cursor, Outcome, STAGES, STAY, Space, Step, word},
@@ -20,6 +21,8 @@ pub struct Decision {
     pub rule: u16,
     /// The stage that an allowed exec leads to, or [`STAY`].
     pub stage: u16,
+    /// Whether it is recorded though it is allowed: an exception was used.
+    pub record: bool,
 }
 
 impl Decision {
@@ -27,7 +30,7 @@ impl Decision {
     #[must_use]
     #[inline(always)]
     pub const fn denied(reason: Reason) -> Self {
-        Self { verdict: Verdict::Deny, reason, rule: 0, stage: STAY }
+        Self { verdict: Verdict::Deny, reason, rule: 0, stage: STAY, record: false }
     }
 
     /// Whether the action may go ahead.
@@ -124,12 +127,9 @@ fn below<S: Space>(space: &S, anchors: &Anchors, index: usize) -> Option<u32> {
 #[inline(always)]
 fn merge(a: Outcome, b: Outcome) -> Outcome {
     let deny_rule = first(a.deny_rule, b.deny_rule);
-    let (allow_rule, stage) = if first(a.allow_rule, b.allow_rule) == a.allow_rule {
-        (a.allow_rule, a.stage)
-    } else {
-        (b.allow_rule, b.stage)
-    };
-    Outcome { flags: a.flags | b.flags, deny_rule, allow_rule, stage }
+    let allowed = if first(a.allow_rule, b.allow_rule) == a.allow_rule { a } else { b };
+    let flags = (a.flags | b.flags) & !Outcome::RECORD | allowed.flags & Outcome::RECORD;
+    Outcome { flags, deny_rule, allow_rule: allowed.allow_rule, stage: allowed.stage }
 }
 
 /// The lower of two rule numbers, where 0 is no rule.
@@ -142,7 +142,7 @@ const fn first(a: u16, b: u16) -> u16 {
 #[inline(always)]
 fn resolve(found: Outcome, default_allows: bool, grant: impl FnOnce() -> u16) -> Decision {
     if found.flags & Outcome::DENY != 0 && found.flags & Outcome::EXCEPT == 0 {
-        return Decision { verdict: Verdict::Deny, reason: Reason::Rule, rule: found.deny_rule, stage: STAY };
+        return Decision { rule: found.deny_rule, ..Decision::denied(Reason::Rule) };
     }
     if found.flags & Outcome::ALLOW != 0 {
         return Decision {
@@ -150,12 +150,15 @@ fn resolve(found: Outcome, default_allows: bool, grant: impl FnOnce() -> u16) ->
             reason: Reason::Rule,
             rule: found.allow_rule,
             stage: found.stage,
+            record: found.flags & Outcome::RECORD != 0,
         };
     }
-    let rule = grant();
-    if rule != 0 {
-        return Decision { verdict: Verdict::Allow, reason: Reason::Rule, rule, stage: STAY };
+    let granted = grant();
+    if granted != 0 {
+        let record = granted & GRANT_RECORDED != 0;
+        let rule = granted & !GRANT_RECORDED;
+        return Decision { verdict: Verdict::Allow, reason: Reason::Rule, rule, stage: STAY, record };
     }
     let verdict = if default_allows { Verdict::Allow } else { Verdict::Deny };
-    Decision { verdict, reason: Reason::Default, rule: 0, stage: STAY }
+    Decision { verdict, ..Decision::denied(Reason::Default) }
 }

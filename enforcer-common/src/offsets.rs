@@ -48,6 +48,16 @@ offsets! {
     file_mode: "file", "f_mode", 4;
     /// The open flags, with the kernel's own mark of an open for exec.
     file_flags: "file", "f_flags", 4;
+    /// The file itself, whatever its name.
+    file_inode: "file", "f_inode", 8;
+    /// The kind of a file, and its permissions.
+    inode_mode: "inode", "i_mode", 2;
+    /// A file's number in its file system.
+    inode_number: "inode", "i_ino", 8;
+    /// A file's file system.
+    inode_sb: "inode", "i_sb", 8;
+    /// A file system's device.
+    sb_device: "super_block", "s_dev", 4;
     /// The protocol half of a socket.
     socket_sk: "socket", "sk", 8;
     /// The socket's address family.

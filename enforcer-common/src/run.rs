@@ -2,7 +2,10 @@
 
 //! A run, and the label that makes a task part of it.
 
-use crate::anchor::Anchors;
+use crate::{
+    anchor::Anchors,
+    budget::{BUDGETS, Budget},
+};
 
 /// The stage of the start-up probe: everything is denied in it. Not a stage of any profile.
 pub const STAGE_PROBE: u8 = 0xff;
@@ -43,10 +46,26 @@ pub const MODE_ENFORCE: u32 = 1;
 pub struct Run {
     /// [`MODE_AUDIT`] or [`MODE_ENFORCE`].
     pub mode: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// [`Run::KILL`] and [`Run::FREEZE`].
+    pub flags: u32,
+    /// How much it may do, by [`Budget`]; [`crate::budget::UNLIMITED`] where nothing is said.
+    pub limits: [u64; BUDGETS],
     /// The values of the profile's variables.
     pub anchors: Anchors,
+}
+
+impl Run {
+    /// A process whose action is denied is killed.
+    pub const KILL: u32 = 1;
+    /// When the run is tripped its processes are stopped instead of killed.
+    pub const FREEZE: u32 = 2;
+
+    /// The limit of a budget.
+    #[inline(always)]
+    #[must_use]
+    pub const fn limit(&self, budget: Budget) -> u64 {
+        self.limits[budget as usize]
+    }
 }
 
 /// What the kernel counts for a run. Every field only grows, but for `tasks`.
@@ -65,6 +84,14 @@ pub struct Counters {
     pub lost_images: u64,
     /// Children that could not be labelled and were therefore not created.
     pub refused_forks: u64,
+    /// What was spent, by [`Budget`]; only what has a limit is counted.
+    pub spent: [u64; BUDGETS],
+    /// The [`Budget`] that the run was tripped by, plus one; 0 as long as it is not.
+    pub tripped: u64,
+    /// The program image of the task that tripped it.
+    pub tripped_by: u64,
+    /// What was attempted, and refused, since.
+    pub refused_since: u64,
 }
 
 /// What `enrol` is given: the label for the task that calls it.
@@ -79,5 +106,5 @@ pub struct Enrolment {
     pub flags: u64,
 }
 
-const _: () = assert!(size_of::<Label>() == 16 && size_of::<Run>() == 8 + size_of::<Anchors>());
-const _: () = assert!(size_of::<Counters>() == 8 * (5 + crate::table::KINDS));
+const _: () = assert!(size_of::<Label>() == 16 && size_of::<Run>() == 8 + 8 * BUDGETS + size_of::<Anchors>());
+const _: () = assert!(size_of::<Counters>() == 8 * (8 + crate::table::KINDS + BUDGETS));

@@ -24,6 +24,8 @@ pub const KINDS: usize = 8;
 pub const ABSORBING: u16 = 0xE000;
 /// Outcomes that a profile may have.
 pub const OUTCOMES: usize = (u16::MAX - ABSORBING) as usize + 1;
+/// Rules that a profile may have: their numbers leave a bit free for [`crate::address::GRANT_RECORDED`].
+pub const RULES: usize = 0x7fff;
 /// Bytes of the longest text that can be judged, and its NUL (`PATH_MAX`).
 pub const TEXT_SIZE: usize = 4096;
 /// Bytes of the longest text that can be judged.

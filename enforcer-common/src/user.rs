@@ -4,12 +4,15 @@
 
 use crate::{
     address::GrantKey,
+    budget::FileKey,
     offsets::Offsets,
     run::{Counters, Label, Run},
 };
 
 // SAFETY: `repr(C)`, integers only, no implicit padding (the sizes are asserted where the types are defined).
 unsafe impl aya::Pod for GrantKey {}
+// SAFETY: as above.
+unsafe impl aya::Pod for FileKey {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Offsets {}
 // SAFETY: as above.

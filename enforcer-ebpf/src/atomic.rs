@@ -15,6 +15,21 @@ pub(crate) unsafe fn add(counter: *mut u64, value: u64) {
     unsafe { asm!("lock *(u64 *)({p} + 0) += {v}", p = in(reg) counter, v = in(reg) value) }
 }
 
+/// Adds to a counter and returns what it was before.
+///
+/// # Safety
+///
+/// `counter` must point into a map value.
+#[inline(always)]
+pub(crate) unsafe fn fetch_add(counter: *mut u64, value: u64) -> u64 {
+    let mut value = value;
+    // SAFETY: one aligned 8-byte addition; the caller vouches for the pointer.
+    unsafe {
+        asm!("{v} = atomic_fetch_add((u64 *)({p} + 0), {v})", p = in(reg) counter, v = inout(reg) value)
+    }
+    value
+}
+
 /// Puts `value` into `cell` and returns what was there.
 ///
 /// # Safety

@@ -23,10 +23,11 @@ use enforcer_common::{
 
 use crate::{
     atomic,
+    budget::is_tripped,
     file::path_of,
     maps::{COUNTERS, IMAGES},
     offsets::{field, offset},
-    subject::{GO_ON, Subject, Text, label, undecided},
+    subject::{GO_ON, Subject, Text, answer, bound, label, undecided},
 };
 
 /// Called once for each exec, before the first check: forgets the stage that an earlier, failed exec would have led to.
@@ -60,7 +61,7 @@ pub fn bprm_check_security(ctx: LsmContext) -> i32 {
     if decision.allows() && decision.stage != STAY {
         subject.label.pending = decision.stage as u8;
     }
-    subject.conclude(Kind::Exec, &text, decision)
+    answer(subject.conclude(Kind::Exec, &text, decision))
 }
 
 /// The exec can no longer fail: the task enters its new stage, and the agent is told what it runs.
@@ -82,7 +83,7 @@ pub fn bprm_committed_creds(ctx: LsmContext) -> i32 {
     let run = label.run;
     if let Ok(mut subject) = Subject::new(label) {
         tell(&mut subject, bprm, time, parent);
-    } else if let Some(counters) = COUNTERS.get_ptr_mut(run) {
+    } else if let Some(counters) = COUNTERS.get_ptr_mut(run).filter(|counters| !is_tripped(*counters)) {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).lost_images), 1) };
     }
@@ -131,7 +132,13 @@ fn tell(subject: &mut Subject, bprm: *const c_void, time: u64, parent: u64) {
         let text = subject.scratch().text();
         let from = start + u64::from(part.offset);
         // SAFETY: at most BYTES bytes into a buffer of TEXT_SIZE.
-        let failed = unsafe { bpf_probe_read_user(text.cast(), bound(part.len), from as *const c_void) };
+        let failed = unsafe {
+            bpf_probe_read_user(
+                text.cast(),
+                bound(part.len as usize, TEXT_SIZE) as u32,
+                from as *const c_void,
+            )
+        };
         if failed != 0 {
             return;
         }
@@ -140,19 +147,12 @@ fn tell(subject: &mut Subject, bprm: *const c_void, time: u64, parent: u64) {
     }
 }
 
-/// A length that the verifiers of all kernels believe to be within the text.
-#[inline(always)]
-fn bound(len: u32) -> u32 {
-    // SAFETY: reads a local; volatile, so that the compiler cannot drop the mask as superfluous.
-    unsafe { core::ptr::read_volatile(&raw const len) & (TEXT_SIZE as u32 - 1) }
-}
-
 /// Writes one record; a full ring is counted.
 #[inline(always)]
 fn send(subject: &mut Subject, part: ImagePart) {
     let counters = subject.counters();
     let at = subject.scratch().head(part);
-    let size = size_of::<ImagePart>() as u64 + u64::from(bound(part.len));
+    let size = size_of::<ImagePart>() as u64 + bound(part.len as usize, TEXT_SIZE) as u64;
     // SAFETY: header and text lie next to each other in the slot; the length is below the text's size.
     let sent = unsafe { bpf_ringbuf_output((&raw const IMAGES).cast_mut().cast(), at.cast(), size, 0) };
     if sent != 0 {

@@ -4,11 +4,11 @@
 
 use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_d_path, macros::lsm, programs::LsmContext};
 use core::ffi::c_void;
-use enforcer_common::{Kind, Reason, table::TEXT_SIZE};
+use enforcer_common::{Budget, Kind, Reason, table::TEXT_SIZE};
 
 use crate::{
     offsets::{field, offset},
-    subject::{GO_ON, Subject, Text, label, undecided},
+    subject::{GO_ON, Subject, Text, answer, label, undecided},
 };
 
 /// `FMODE_READ`, `include/linux/fs.h`.
@@ -54,15 +54,16 @@ pub fn file_open(ctx: LsmContext) -> i32 {
         Err(reason) => return undecided(ctx.as_ptr(), run, Kind::Read, reason),
     };
     let text = path_of(&mut subject, file);
-    if mode & MODE_WRITE != 0 {
-        let decision = subject.decide(Kind::Write, &text, || 0);
-        if subject.conclude(Kind::Write, &text, decision) != GO_ON {
-            return crate::subject::EPERM;
-        }
-    }
-    if mode & MODE_READ != 0 {
-        let decision = subject.decide(Kind::Read, &text, || 0);
-        return subject.conclude(Kind::Read, &text, decision);
-    }
-    GO_ON
+    let written =
+        mode & MODE_WRITE == 0 || opened(&mut subject, &text, file, Kind::Write, Budget::FilesWritten);
+    let mut read = || opened(&mut subject, &text, file, Kind::Read, Budget::FilesRead);
+    answer(written && (mode & MODE_READ == 0 || read()))
+}
+
+/// Decides about one way of opening, and charges it; true if it may go ahead.
+#[inline(always)]
+fn opened(subject: &mut Subject, text: &Text, file: *const c_void, kind: Kind, budget: Budget) -> bool {
+    let decision = subject.decide(kind, text, || 0);
+    subject.conclude(kind, text, decision)
+        && (!subject.is_new(file, budget) || subject.spend(budget, kind, text))
 }

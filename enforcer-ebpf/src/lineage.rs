@@ -4,15 +4,22 @@
 
 use aya_ebpf::{bindings::BPF_ANY, macros::lsm, programs::LsmContext};
 use core::ptr::addr_of_mut;
+use enforcer_common::{
+    Budget,
+    run::{MODE_AUDIT, STAGE_PROBE},
+};
 
 use crate::{
     atomic,
-    maps::{COUNTERS, LABELS},
-    subject::{GO_ON, label},
+    budget::{Spent, is_tripped, spend},
+    maps::{COUNTERS, LABELS, RUNS},
+    subject::{EPERM, GO_ON, label, tripped},
 };
 
 /// `-ENOMEM`.
 const ENOMEM: i32 = -12;
+/// `CLONE_THREAD`, `include/uapi/linux/sched.h`.
+const CLONE_THREAD: u64 = 0x0001_0000;
 
 /// Every new task, threads and io_uring workers too, takes over the label of the task that makes it.
 /// A child that cannot be labelled is not made.
@@ -26,6 +33,19 @@ pub fn task_alloc(ctx: LsmContext) -> i32 {
         return ENOMEM;
     };
     let label = *label;
+    if is_tripped(counters) {
+        return tripped(label.run);
+    }
+    let flags: u64 = ctx.arg(1);
+    if flags & CLONE_THREAD == 0 && label.stage != STAGE_PROBE {
+        let Some(run) = RUNS.get(label.run) else {
+            return EPERM;
+        };
+        let spent = spend(run, counters, Budget::Processes, label.image);
+        if spent != Spent::Within && run.mode != MODE_AUDIT {
+            return tripped(label.run);
+        }
+    }
     if LABELS.insert(&child, &label, u64::from(BPF_ANY)).is_err() {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).refused_forks), 1) };

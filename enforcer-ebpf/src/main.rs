@@ -12,6 +12,7 @@
 #![allow(unreachable_pub, reason = "the programs must be visible to the linker")]
 
 mod atomic;
+mod budget;
 mod enrol;
 mod exec;
 mod file;

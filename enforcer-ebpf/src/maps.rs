@@ -8,6 +8,7 @@ use aya_ebpf::{
 };
 use enforcer_common::{
     address::{Grant, GrantKey},
+    budget::FileKey,
     run::{Counters, Label, Run},
     table::TABLE_WORDS,
 };
@@ -41,6 +42,10 @@ pub(crate) static COUNTERS: Array<Counters> = Array::with_max_entries(1, 0);
 /// Addresses that host rules led to.
 #[map]
 pub(crate) static GRANTS: HashMap<GrantKey, Grant> = HashMap::with_max_entries(1 << 14, 0);
+
+/// Files that runs with a budget for files have opened. The agent sizes it by that budget.
+#[map]
+pub(crate) static FILES: HashMap<FileKey, u8> = HashMap::with_max_entries(1, 0);
 
 /// Buffers to build paths and events in.
 #[map]

@@ -7,7 +7,7 @@ use aya_ebpf::{
 };
 use core::{ffi::c_void, mem::MaybeUninit};
 use enforcer_common::{
-    Kind, Reason,
+    Budget, Kind, Reason,
     address::{Endpoint, GrantKey, Protocol},
     table::STAGES,
 };
@@ -15,7 +15,7 @@ use enforcer_common::{
 use crate::{
     maps::GRANTS,
     offsets::{field, offset},
-    subject::{GO_ON, Subject, Text, label, undecided},
+    subject::{GO_ON, Subject, Text, answer, label, undecided},
 };
 
 const AF_UNSPEC: u16 = 0;
@@ -82,18 +82,21 @@ fn reach(ctx: &LsmContext, socket: *const c_void, address: *const c_void, send: 
     let Some(endpoint) = endpoint else {
         let text = Text::None(Reason::Family);
         let decision = subject.decide(Kind::Connect, &text, || 0);
-        return subject.conclude(Kind::Connect, &text, decision);
+        return answer(subject.conclude(Kind::Connect, &text, decision));
     };
     let buffer = subject.scratch().text();
     // SAFETY: an address text is far shorter than the buffer.
     let text = Text::Address(endpoint.write(|index, byte| unsafe { *buffer.add(index & 63) = byte }));
-    let decision = subject.decide(Kind::Connect, &text, || granted(run, stage, endpoint));
-    subject.conclude(Kind::Connect, &text, decision)
+    let decision = subject.decide(Kind::Connect, &text, || granted(run, stage, &endpoint));
+    answer(
+        subject.conclude(Kind::Connect, &text, decision)
+            && subject.spend(Budget::Connections, Kind::Connect, &text),
+    )
 }
 
 /// The endpoint that an address means to a socket of this family. An IPv4 datagram socket takes `AF_UNSPEC` for
 /// `AF_INET` (`udp_sendmsg`), and an IPv6 socket takes IPv4 addresses.
-#[inline(always)]
+#[inline(never)] // As below.
 fn endpoint(bytes: &Sockaddr, family: u16, protocol: u16) -> Option<Endpoint> {
     let protocol = Protocol::from_number(protocol);
     let port = u16::from_be_bytes([bytes[2], bytes[3]]);
@@ -111,9 +114,9 @@ fn endpoint(bytes: &Sockaddr, family: u16, protocol: u16) -> Option<Endpoint> {
 }
 
 /// The host rule that led this run to the address, or 0.
-#[inline(always)]
-fn granted(run: u32, stage: u8, endpoint: Endpoint) -> u16 {
+#[inline(never)] // The key takes stack, which the caller's has no room for.
+fn granted(run: u32, stage: u8, endpoint: &Endpoint) -> u16 {
     // SAFETY: grants are written before the run starts and only added to.
-    let grant = unsafe { GRANTS.get(&GrantKey { run, endpoint }) };
+    let grant = unsafe { GRANTS.get(&GrantKey { run, endpoint: *endpoint }) };
     grant.map_or(0, |rules| rules[stage as usize & (STAGES - 1)])
 }

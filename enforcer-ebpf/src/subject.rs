@@ -12,14 +12,15 @@ use aya_ebpf::{
 use aya_log_ebpf::error;
 use core::{ffi::c_void, ptr::addr_of_mut};
 use enforcer_common::{
-    Decision, Kind, Reason, Verdict, decide,
+    Budget, Decision, Kind, Reason, Verdict, decide,
     event::Event,
     run::{Counters, Label, MODE_AUDIT, Run, STAGE_PROBE},
-    table::TEXT_SIZE,
+    table::{KINDS, TEXT_SIZE},
 };
 
 use crate::{
     atomic,
+    budget::{self, Spent},
     maps::{COUNTERS, EVENTS, LABELS, RUNS, TABLES},
     scratch::Scratch,
     space::Kernel,
@@ -29,6 +30,12 @@ use crate::{
 pub(crate) const GO_ON: i32 = 0;
 /// What a hook returns to refuse.
 pub(crate) const EPERM: i32 = -1;
+
+/// What a hook returns. One of two constants: later kernels refuse a program whose answer they cannot foresee.
+#[inline(always)]
+pub(crate) fn answer(allowed: bool) -> i32 {
+    if allowed { GO_ON } else { EPERM }
+}
 
 /// The label of the current task, if it is enrolled.
 #[inline(always)]
@@ -67,6 +74,9 @@ impl Subject {
         let run = RUNS.get(index).ok_or(Reason::NoRun)?;
         let table = TABLES.get_ptr(index).ok_or(Reason::NoRun)?.cast();
         let counters = COUNTERS.get_ptr_mut(index).ok_or(Reason::NoRun)?;
+        if budget::is_tripped(counters) {
+            return Err(Reason::Tripped);
+        }
         let scratch = Scratch::take().ok_or(Reason::NoScratch)?;
         Ok(Self { label, run, table, counters, scratch })
     }
@@ -95,28 +105,69 @@ impl Subject {
         decide(space, self.label.stage, kind, anchors, grant)
     }
 
-    /// Ends the attempt: counts it, and tells the agent of a denial. Returns what the hook must return.
-    #[inline(always)]
-    pub(crate) fn conclude(&mut self, kind: Kind, text: &Text, decision: Decision) -> i32 {
+    /// Ends the attempt: counts it, and tells the agent of a denial. True if the action may go ahead.
+    #[inline(never)] // The hooks have no room on the stack for what it needs.
+    pub(crate) fn conclude(&mut self, kind: Kind, text: &Text, decision: Decision) -> bool {
         let counters = self.counters;
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).decisions), 1) };
         if decision.allows() {
-            return GO_ON;
+            if decision.record {
+                self.emit(kind, text, decision, Verdict::Allow);
+            }
+            return true;
         }
+        !self.refuse(kind, text, decision)
+    }
+
+    /// Whether the run opens a file for the first time, and counts that.
+    #[inline(always)]
+    pub(crate) fn is_new(&self, file: *const c_void, budget: Budget) -> bool {
+        budget::is_new(self.run, self.label.run, file, budget)
+    }
+
+    /// Spends one of a budget for an action that the rules allow. True if it may go ahead.
+    #[inline(never)] // As above.
+    pub(crate) fn spend(&mut self, budget: Budget, kind: Kind, text: &Text) -> bool {
+        let spent = budget::spend(self.run, self.counters, budget, self.label.image);
+        if spent == Spent::Within || (spent == Spent::Again && self.run.mode == MODE_AUDIT) {
+            return true;
+        }
+        let decision = Decision { rule: budget as u16, ..Decision::denied(Reason::Budget) };
+        !self.refuse(kind, text, decision)
+    }
+
+    /// Counts and reports a denial; true if it is to be made.
+    #[inline(never)] // As above.
+    fn refuse(&mut self, kind: Kind, text: &Text, decision: Decision) -> bool {
+        let counters = self.counters;
+        let index = bound(kind as usize, KINDS);
         // SAFETY: a map value.
-        unsafe { atomic::add(addr_of_mut!((*counters).denied[kind as usize]), 1) };
-        // The probe proves that denials can be made, whatever the mode.
-        let audit = self.run.mode == MODE_AUDIT && self.label.stage != STAGE_PROBE;
+        unsafe { atomic::add(addr_of_mut!((*counters).denied[index]), 1) };
+        // The probe proves that denials can be made, whatever the mode, and costs no budget.
+        let probe = self.label.stage == STAGE_PROBE;
+        let audit = self.run.mode == MODE_AUDIT && !probe;
         self.emit(kind, text, decision, if audit { Verdict::WouldDeny } else { Verdict::Deny });
-        if audit { GO_ON } else { EPERM }
+        if probe {
+            return true;
+        }
+        budget::spend(self.run, counters, Budget::Denials, self.label.image);
+        if audit {
+            return false;
+        }
+        if budget::is_tripped(counters) {
+            budget::punish(self.run);
+        } else if self.run.flags & Run::KILL != 0 {
+            budget::kill();
+        }
+        true
     }
 
     /// Writes an event; a full ring is counted.
-    #[inline(always)]
+    #[inline(never)] // As above.
     fn emit(&mut self, kind: Kind, text: &Text, decision: Decision, verdict: Verdict) {
         let len = match text {
-            Text::Path(len) | Text::Address(len) => *len & (TEXT_SIZE - 1),
+            Text::Path(len) | Text::Address(len) => bound(*len, TEXT_SIZE),
             Text::None(_) => 0,
         };
         let id = bpf_get_current_pid_tgid();
@@ -146,10 +197,20 @@ impl Subject {
     }
 }
 
-/// Ends an attempt that could not be decided: refused, unless the run is only audited. There is no buffer to make an
-/// event in, hence a word in the log.
+/// A number below `limit`, a power of two, in a way that the verifiers of all kernels believe.
+#[inline(always)]
+pub(crate) fn bound(number: usize, limit: usize) -> usize {
+    // SAFETY: reads a local; volatile, so that the compiler cannot drop the mask as superfluous.
+    unsafe { core::ptr::read_volatile(&raw const number) & (limit - 1) }
+}
+
+/// Ends an attempt that was not decided: refused, unless the run is only audited. In a tripped run whoever tries
+/// something is ended. Otherwise there was no buffer to make an event in, hence a word in the log.
 #[inline(never)] // The log needs stack, which the caller's has no room for.
 pub(crate) fn undecided(ctx: *mut c_void, run: u32, kind: Kind, reason: Reason) -> i32 {
+    if matches!(reason, Reason::Tripped) {
+        return tripped(run);
+    }
     if let Some(counters) = COUNTERS.get_ptr_mut(run) {
         // SAFETY: a map value.
         unsafe {
@@ -165,4 +226,17 @@ pub(crate) fn undecided(ctx: *mut c_void, run: u32, kind: Kind, reason: Reason) 
         Some(run) if run.mode == MODE_AUDIT => GO_ON,
         _ => EPERM,
     }
+}
+
+/// Refuses what a task of a tripped run attempts, and ends it.
+#[inline(always)]
+pub(crate) fn tripped(run: u32) -> i32 {
+    if let Some(counters) = COUNTERS.get_ptr_mut(run) {
+        // SAFETY: a map value.
+        unsafe { atomic::add(addr_of_mut!((*counters).refused_since), 1) };
+    }
+    if let Some(run) = RUNS.get(run) {
+        budget::punish(run);
+    }
+    EPERM
 }

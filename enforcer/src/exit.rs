@@ -18,6 +18,8 @@ pub enum Exit {
     /// Something was denied (in audit mode: would have been), `--fail-on-denial` was given, and COMMAND itself
     /// succeeded.
     Denied,
+    /// The run was over one of its budgets and was ended, or frozen.
+    Tripped,
     /// Enforcement could not be set up, whatever the reason, wrong usage of `enforcer run` included. COMMAND was
     /// not started.
     NotEnforced,
@@ -43,6 +45,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Denied => 100,
+            Self::Tripped => 101,
             Self::NotEnforced => 125,
             Self::NotExecutable => 126,
             Self::NotFound => 127,
@@ -79,6 +82,7 @@ pub const RUN_TABLE: &str = "\
 Exit status:
   0-124, 128+  COMMAND's own status; 128+N if signal N ended it
   100          something was denied, --fail-on-denial was given, and COMMAND succeeded
+  101          the run was over a budget of its profile and was ended, or frozen
   125          enforcement could not be set up (or wrong usage): COMMAND was not started
   126          COMMAND was found but cannot be executed
   127          COMMAND was not found";
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_help_names_every_status_of_run() {
-        for exit in [Exit::Denied, Exit::NotEnforced, Exit::NotExecutable, Exit::NotFound] {
+        for exit in [Exit::Denied, Exit::Tripped, Exit::NotEnforced, Exit::NotExecutable, Exit::NotFound] {
             assert!(RUN_TABLE.contains(&exit.code().to_string()), "{exit:?}");
         }
     }

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::guest::{Place, Tally, attack, bare, collect, read_record, until};
+use crate::guest::{Place, Tally, attack, bare, collect, read_record, signal, tree_is_dead, until};
 
 /// Denied opens while the agent does not read.
 const FLOOD: u64 = 30_000;
@@ -59,18 +59,4 @@ fn a_stopped_agent_changes_no_verdict_and_losses_are_reported() {
     assert!(lost > 0, "the ring buffer holds {recorded} events: too many for this test");
     assert_eq!(recorded + lost, denied, "every denial is recorded or counted as lost");
     assert!(ended.stderr.contains("lost"), "{}", ended.stderr);
-}
-
-fn signal(pid: u32, signal: i32) {
-    // SAFETY: a plain system call.
-    assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0);
-}
-
-/// Whether no descendant of a process is alive: zombies do not count.
-fn tree_is_dead(pid: u32) -> bool {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    children.split_whitespace().all(|child| {
-        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        stat.is_empty() || stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
-    })
 }

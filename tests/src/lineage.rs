@@ -29,6 +29,19 @@ pub(crate) enum Way {
     IoUringPoller,
 }
 
+/// Makes a child that ends at once.
+pub(crate) fn fork() -> io::Result<()> {
+    // SAFETY: this program is single-threaded; the child leaves by `_exit`, and is waited for without its status.
+    unsafe {
+        match libc::fork() {
+            -1 => return Err(io::Error::last_os_error()),
+            0 => libc::_exit(0),
+            child => libc::waitpid(child, std::ptr::null_mut(), 0),
+        };
+    }
+    Ok(())
+}
+
 /// Opens the file for reading.
 pub(crate) fn escape(way: Way, path: &Path) -> io::Result<()> {
     match way {

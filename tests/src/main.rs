@@ -10,7 +10,11 @@ mod lineage;
 mod network;
 mod tally;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::{Parser, Subcommand};
 
@@ -25,18 +29,23 @@ struct Cli {
     /// How many processes try at the same time.
     #[arg(long, default_value_t = 1, global = true)]
     processes: u32,
+    /// Write a byte here after each attempt that succeeded: for those who may be killed before they can count.
+    #[arg(long, global = true)]
+    progress: Option<PathBuf>,
     #[command(subcommand)]
     attempt: Attempt,
 }
 
 #[derive(Subcommand)]
 enum Attempt {
-    /// Open a file for reading.
+    /// Open a file for reading. `%` in its path stands for the number of the attempt, from 1.
     Read { path: PathBuf },
-    /// Open a file for writing, creating it.
+    /// Open a file for writing, creating it. `%` likewise.
     Write { path: PathBuf },
     /// Open a file below directories nested so deep that its path has more than 4,095 bytes.
     Deep { base: PathBuf },
+    /// Make a child process.
+    Fork,
     /// Execute a program.
     Exec { program: PathBuf },
     /// Execute this program anew, to read a file: what counts is how that ended.
@@ -59,23 +68,34 @@ enum Attempt {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Cli { times, processes, attempt } = Cli::parse();
+    let Cli { times, processes, progress, attempt } = Cli::parse();
+    let progress = progress.map(std::fs::File::create).transpose()?;
     let tally = in_parallel(processes, || {
         let mut tally = Tally::default();
-        for _ in 0..times {
-            tally.count(match &attempt {
-                Attempt::Read { path } => files::read(path),
-                Attempt::Write { path } => files::write(path),
+        for number in 1..=times {
+            let result = match &attempt {
+                Attempt::Read { path } => files::read(&numbered(path, number)),
+                Attempt::Write { path } => files::write(&numbered(path, number)),
+                Attempt::Fork => lineage::fork(),
                 Attempt::Deep { base } => files::deep(base),
                 Attempt::Exec { program } => files::exec(program),
                 Attempt::Respawn { program, path } => files::respawn(program, path),
                 Attempt::Memfd { program } => files::memfd(program),
                 Attempt::Send { way, to } => network::send(*way, *to),
                 Attempt::Escape { way, path } => lineage::escape(*way, path),
-            });
+            };
+            if let (Ok(()), Some(mut progress)) = (&result, progress.as_ref()) {
+                let _ = progress.write_all(b".");
+            }
+            tally.count(result);
         }
         tally
     })?;
     println!("{}", tally.to_json());
     Ok(())
+}
+
+/// The path of an attempt.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    path.to_string_lossy().replace('%', &number.to_string()).into()
 }

@@ -79,6 +79,11 @@ impl Pump {
         more_images || batch.len() == BATCH
     }
 
+    /// A program, as far as it is known.
+    pub fn image(&mut self, number: u64) -> Option<&Image> {
+        self.images.ready(number).peek(number)
+    }
+
     /// Records that could not be decoded.
     #[must_use]
     pub fn malformed(&self) -> u64 {

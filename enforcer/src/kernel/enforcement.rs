@@ -15,8 +15,10 @@ use aya::{
 };
 use aya_log::EbpfLogger;
 use enforcer_common::{
+    Budget,
     address::{Grant, GrantKey},
     anchor::Anchors,
+    budget::{BUDGETS, FILES_MAX, UNLIMITED},
     run::{Counters, MODE_AUDIT, MODE_ENFORCE, Run},
     table::TABLE_WORDS,
 };
@@ -28,6 +30,7 @@ use super::{
     pins::Pins,
     probe, sys,
 };
+use crate::profile::{Budgets, OnDenial, OnTrip, Respond};
 
 /// Where the kernel says which security modules are active.
 pub(super) const ACTIVE_LSMS: &str = "/sys/kernel/security/lsm";
@@ -53,6 +56,40 @@ pub struct Setup {
     pub anchors: Anchors,
     /// The addresses that host rules led to.
     pub grants: Vec<(GrantKey, Grant)>,
+    /// How much the run may do.
+    pub budgets: Budgets,
+    /// What is done beyond denying.
+    pub respond: Respond,
+}
+
+impl Setup {
+    /// The run's record in the kernel.
+    fn run(&self) -> Run {
+        let mode = match self.mode {
+            Mode::Enforce => MODE_ENFORCE,
+            Mode::Audit => MODE_AUDIT,
+        };
+        let mut flags = 0;
+        if self.respond.denial == OnDenial::Kill {
+            flags |= Run::KILL;
+        }
+        if self.respond.trip == OnTrip::Freeze {
+            flags |= Run::FREEZE;
+        }
+        let mut limits = [UNLIMITED; BUDGETS];
+        for (limit, budget) in limits.iter_mut().zip(self.budgets.0) {
+            *limit = budget.unwrap_or(UNLIMITED);
+        }
+        Run { mode, flags, limits, anchors: self.anchors }
+    }
+
+    /// Files that the kernel must be able to remember.
+    fn files(&self) -> u32 {
+        let of = |budget: Budget| self.budgets.0[budget as usize].map_or(0, |limit| limit.min(FILES_MAX));
+        // One more of each is what trips the run.
+        let files = of(Budget::FilesRead) + of(Budget::FilesWritten) + 2;
+        u32::try_from(files).unwrap_or(u32::MAX)
+    }
 }
 
 /// The ring buffers. Images first: they name what events refer to.
@@ -98,6 +135,7 @@ impl Enforcement {
         let mut object = EbpfLoader::new()
             .btf(Some(&btf))
             .override_global("OFFSETS", &offsets, true)
+            .map_max_entries("FILES", setup.files())
             .load(OBJECT)
             .map_err(Error::Load)?;
         fill(&mut object, table, setup)?;
@@ -193,11 +231,7 @@ fn fill(object: &mut Ebpf, table: &[u16], setup: &Setup) -> Result<(), Error> {
     let padded: Box<[u16; TABLE_WORDS]> =
         padded.into_boxed_slice().try_into().map_err(|_| Error::TooLarge { words, max: TABLE_WORDS })?;
     set(object, "TABLES", &*padded)?;
-    let mode = match setup.mode {
-        Mode::Enforce => MODE_ENFORCE,
-        Mode::Audit => MODE_AUDIT,
-    };
-    set(object, "RUNS", &Run { mode, reserved: 0, anchors: setup.anchors })?;
+    set(object, "RUNS", &setup.run())?;
     let map = object.map_mut("GRANTS").ok_or(Error::Missing("GRANTS"))?;
     let failed = |source| Error::Map { action: "write", map: "GRANTS", source };
     let mut grants: HashMap<&mut MapData, GrantKey, Grant> = map.try_into().map_err(failed)?;

@@ -6,6 +6,11 @@ use std::{io, path::PathBuf};
 
 use super::btf::BtfError;
 
+/// How aya begins the verifier's log.
+const VERIFIER_LOG: &str = "Verifier output:";
+/// Lines of it that are shown: the last instruction, the reason, and three lines of statistics.
+const VERIFIER_LINES: usize = 6;
+
 /// Why enforcement could not be set up. Each message says how to mend it, where that can be known.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -106,17 +111,29 @@ pub enum Error {
 }
 
 /// An error with its causes, on one line.
+///
+/// The verifier's log has thousands of lines; the reason is in the last few, the rest is for `ENFORCER_LOG=debug`.
 fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = verifier_reason(&error.to_string());
     let mut next = error.source();
     while let Some(cause) = next {
-        let cause_text = cause.to_string();
+        let cause_text = verifier_reason(&cause.to_string());
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
         next = cause.source();
     }
     text
+}
+
+/// A message with the verifier's log in it, cut down to the log's end.
+fn verifier_reason(message: &str) -> String {
+    let Some((before, log)) = message.split_once(VERIFIER_LOG) else {
+        return message.to_owned();
+    };
+    tracing::debug!("{log}");
+    let told: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    format!("{before}{VERIFIER_LOG}\n{}", told[told.len().saturating_sub(VERIFIER_LINES)..].join("\n"))
 }
 
 /// What to look at when programs are attached and nothing is denied.

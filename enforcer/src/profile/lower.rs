@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use enforcer_common::{Kind, table::STAY};
+use enforcer_common::{
+    Kind,
+    table::{RULES, STAY},
+};
 
 use super::{
     address::{self, Block, HOST_PORTS_MAX, Host, PortRange},
@@ -81,8 +84,8 @@ pub(super) fn lower(
     lowering.own_rules();
     let mut out = lowering.out;
     out.anchors = lowering.used.into_iter().collect();
-    if out.rules.len() > usize::from(u16::MAX) {
-        let message = format!("a profile has at most {} rules; this one has {}", u16::MAX, out.rules.len());
+    if out.rules.len() > RULES {
+        let message = format!("a profile has at most {RULES} rules; this one has {}", out.rules.len());
         let place = document.rules.last().map_or(Span::default(), document::Rule::place);
         problems.push(Problem::new(Code::RuleCount, message).at(source, place, ""));
     }

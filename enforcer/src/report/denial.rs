@@ -53,12 +53,7 @@ impl Denial {
     /// For whom: package and script, or the program.
     #[must_use]
     pub fn who(&self) -> String {
-        match (&self.attribution, &self.program) {
-            (Attribution::Package(package), _) => package_label(package),
-            (Attribution::Outside, Some(program)) => escape(program),
-            (Attribution::Unknown, Some(program)) => format!("unknown package ({})", escape(program)),
-            (_, None) => "unknown process".to_owned(),
-        }
+        name(&self.attribution, self.program.as_deref())
     }
 
     /// Why, without the stage.
@@ -81,6 +76,8 @@ impl Denial {
             Reason::Family => "no rule can name this kind of address".to_owned(),
             Reason::Probe => "the start-up probe".to_owned(),
             Reason::NoRun => "the run's record is missing".to_owned(),
+            Reason::Budget => legend.over(self.rule),
+            Reason::Tripped => "the run was tripped".to_owned(),
         }
     }
 
@@ -88,6 +85,23 @@ impl Denial {
     #[must_use]
     pub fn is_enforced(&self) -> bool {
         self.verdict == Verdict::Deny
+    }
+}
+
+/// For whom a program acts.
+#[must_use]
+pub(super) fn who(image: Option<&Image>) -> String {
+    let attribution = image.map(|image| image.attribution.clone()).unwrap_or_default();
+    name(&attribution, image.map(program).as_deref())
+}
+
+/// Package and script, or the program.
+fn name(attribution: &Attribution, program: Option<&[u8]>) -> String {
+    match (attribution, program) {
+        (Attribution::Package(package), _) => package_label(package),
+        (Attribution::Outside, Some(program)) => escape(program),
+        (Attribution::Unknown, Some(program)) => format!("unknown package ({})", escape(program)),
+        (_, None) => "unknown process".to_owned(),
     }
 }
 

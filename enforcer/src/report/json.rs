@@ -2,11 +2,13 @@
 
 //! `--json`: the record of a run as JSON Lines.
 //!
-//! One object a line, told apart by `type`: a [`Header`], an [`Event`] for each denial as it happens, a [`Trailer`]. A
+//! One object a line, told apart by `type`: a [`Header`], an [`Event`] for each denial and for each use of an exception as
+//! it happens, a [`Trailer`]. A
 //! file without a trailer was cut short. Text that is not UTF-8 is an object of a lossy and a lossless form, see
 //! [`Text`]. Fields may be added in later versions; `schema` counts what is not compatible.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fs::File,
     io::{self, BufWriter, Write},
@@ -137,7 +139,7 @@ pub struct Event {
     pub time: String,
     /// Nanoseconds since boot, as the kernel had it.
     pub boottime_ns: u64,
-    /// `deny`, or `would-deny` in audit mode.
+    /// `deny`, `would-deny` in audit mode, or `allow` when an exception was used.
     pub verdict: &'static str,
     /// What was attempted: `exec`, `read`, `write` or `connect`.
     pub action: &'static str,
@@ -149,7 +151,7 @@ pub struct Event {
     pub address: Option<Address>,
     /// The stage of the process.
     pub stage: String,
-    /// Why: `rule`, `default`, `unresolved`, `too-long`, `no-scratch`, `family` or `no-run`.
+    /// Why: `rule`, `default`, `unresolved`, `too-long`, `no-scratch`, `family`, `budget` or `no-run`.
     pub reason: &'static str,
     /// The same for people: with the file and line of the rule, or of where a rule would be added.
     pub explanation: String,
@@ -247,6 +249,29 @@ pub struct Trailer {
     pub malformed: u64,
     /// Tasks that outlived COMMAND. They stay enforced, and what they are denied is not recorded here.
     pub remaining_tasks: u64,
+    /// What was spent of the profile's budgets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub budgets: BTreeMap<&'static str, Spent>,
+    /// The budget that the run was tripped by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tripped: Option<&'static str>,
+    /// What was attempted, and refused, after that; there are no events of it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub refused_since: u64,
+}
+
+/// A budget and what was spent of it.
+#[derive(Debug, Serialize)]
+pub struct Spent {
+    /// What was spent: more than the limit if that was exceeded.
+    pub spent: u64,
+    /// The limit.
+    pub limit: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Denials by action.

@@ -4,10 +4,11 @@
 
 use std::{os::unix::ffi::OsStrExt as _, path::Path};
 
-use enforcer_common::Kind;
+use enforcer_common::{Budget, Kind};
 
+use super::number::grouped;
 use crate::{
-    profile::{self, Compiled},
+    profile::{self, Budgets, Compiled},
     run::anchors::Places,
 };
 
@@ -24,6 +25,8 @@ pub struct Legend {
     pub stages: Vec<Stage>,
     /// The rules, by number from 1.
     pub rules: Vec<Rule>,
+    /// How much the run may do.
+    pub budgets: Budgets,
     /// The profile's variables and their values in this run: the text that stands for it in a glob, and its value.
     pub anchors: Vec<(String, Vec<u8>)>,
 }
@@ -72,6 +75,7 @@ impl Legend {
             digest: profile.digest_text(),
             stages: profile.stages.iter().enumerate().map(stage).collect(),
             rules: profile.rules.iter().map(rule).collect(),
+            budgets: profile.budgets,
             anchors: places.named().into_iter().map(anchor).collect(),
         }
     }
@@ -86,6 +90,19 @@ impl Legend {
     #[must_use]
     pub fn rule(&self, number: u16) -> Option<&Rule> {
         self.rules.get(usize::from(number).checked_sub(1)?)
+    }
+
+    /// What it means that a budget was exceeded, by the number of the [`Budget`].
+    #[must_use]
+    pub fn over(&self, budget: u16) -> String {
+        let budget = u8::try_from(budget).ok().and_then(Budget::from_wire);
+        let limit = budget.and_then(|budget| self.budgets.0[budget as usize]);
+        match (budget, limit) {
+            (Some(budget), Some(limit)) => {
+                format!("the budget of {} {} is used up", grouped(limit), budget.name())
+            }
+            _ => "a budget is used up".to_owned(),
+        }
     }
 
     /// File and line of a rule.

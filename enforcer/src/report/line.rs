@@ -4,6 +4,8 @@
 
 use anstyle::{AnsiColor, Style};
 
+use enforcer_common::Verdict;
+
 use super::{Denial, Legend};
 
 /// The style of a denial that was made.
@@ -18,7 +20,11 @@ pub(super) const FAINT: Style = Style::new().dimmed();
 /// The line, with colours.
 #[must_use]
 pub fn line(denial: &Denial, legend: &Legend) -> String {
-    let (style, word) = if denial.is_enforced() { (DENIED, "denied") } else { (WOULD, "would deny") };
+    let (style, word) = match denial.verdict {
+        Verdict::Deny => (DENIED, "denied"),
+        Verdict::WouldDeny => (WOULD, "would deny"),
+        Verdict::Allow => (WOULD, "allowed by exception"),
+    };
     let (who, kind, target) = (denial.who(), denial.kind.name(), &denial.target);
     let (stage, why) = (legend.stage(denial.stage), denial.why(legend));
     format!(
@@ -55,6 +61,7 @@ pub(crate) mod samples {
                 Rule { place: "profiles/npm-install.yaml:12".into(), text: "node".into() },
                 Rule { place: "profiles/npm-install.yaml:44".into(), text: "@credentials".into() },
             ],
+            budgets: Default::default(),
             anchors: vec![("${workspace}".into(), b"/srv".to_vec()), ("~".into(), b"/home/u".to_vec())],
         }
     }

@@ -2,16 +2,17 @@
 
 //! Tells everybody: the terminal and the record.
 
-use std::fs::File;
+use std::{collections::HashSet, fs::File};
 
-use enforcer_common::{Reason, Verdict, run::Counters};
+use enforcer_common::{Budget, Reason, Verdict, run::Counters};
 
 use super::{
     Denial, Legend,
+    denial::who,
     fold::{Fold, Show},
     host::{Clock, rfc3339},
     json::{self, Line},
-    line,
+    line::{self, DENIED, NAME},
     summary::Summary,
     target::Target,
     terminal::Terminal,
@@ -20,7 +21,11 @@ use crate::{
     cli::output::Verbosity,
     events::{Attribution, Image, Images, pump::Observed},
     exit::Exit,
+    profile::Budgets,
 };
+
+/// Uses of exceptions that are shown; the record has all.
+const EXCEPTIONS: usize = 64;
 
 /// Tells everybody what happens.
 #[derive(Debug)]
@@ -30,6 +35,7 @@ pub struct Reporter {
     legend: Legend,
     enforced: bool,
     fold: Fold,
+    exceptions: HashSet<Denial>,
     clock: Clock,
     seq: u64,
 }
@@ -57,6 +63,7 @@ impl Reporter {
             legend,
             enforced,
             fold: Fold::default(),
+            exceptions: HashSet::new(),
             clock: Clock::current(),
             seq: 0,
         }
@@ -80,7 +87,7 @@ impl Reporter {
     /// Something happened.
     pub fn observe(&mut self, observed: &Observed<'_>) {
         let record = &observed.record;
-        if record.reason == Reason::Probe || record.verdict == Verdict::Allow {
+        if record.reason == Reason::Probe {
             return;
         }
         self.seq += 1;
@@ -90,6 +97,10 @@ impl Reporter {
             if let Some(json) = &mut self.json {
                 json.write(&Line::Event(Box::new(event)));
             }
+        }
+        if denial.verdict == Verdict::Allow {
+            self.exception(denial);
+            return;
         }
         let show = self.fold.add(&denial);
         if self.terminal.verbosity() < Verbosity::Normal {
@@ -103,6 +114,21 @@ impl Reporter {
             }
             Show::No => {}
         }
+    }
+
+    /// An exception was used: told once for each package and target, as long as there are few.
+    fn exception(&mut self, used: Denial) {
+        if self.exceptions.len() < EXCEPTIONS && self.exceptions.insert(used.clone()) {
+            self.terminal.print(&line::line(&used, &self.legend));
+        }
+    }
+
+    /// The run was tripped by `image`; `done` says what became of it.
+    pub fn tripped(&mut self, counters: &Counters, image: Option<&Image>, done: &str) {
+        let who = who(image);
+        let why = self.legend.over(tripped_by(counters).map_or(u16::MAX, |budget| budget as u16));
+        self.terminal
+            .print(&format!("enforcer: {DENIED}tripped{DENIED:#}  {NAME}{who}{NAME:#}  {why}: {done}"));
     }
 
     /// There is a pause: what was written should be where it can be read.
@@ -138,7 +164,8 @@ impl Reporter {
             self.terminal.warning(&leftover);
         }
         if let Some(json) = &mut self.json {
-            json.write(&Line::Trailer(trailer(exit, &counters, malformed, remaining)));
+            let budgets = &self.legend.budgets;
+            json.write(&Line::Trailer(trailer(exit, &counters, budgets, malformed, remaining)));
         }
         self.flush();
         if let Some(error) = self.json.as_ref().and_then(json::Writer::error) {
@@ -202,7 +229,23 @@ fn process(pid: u32, tid: u32, image: Option<&Image>, images: &Images) -> json::
     }
 }
 
-fn trailer(exit: Exit, counters: &Counters, malformed: u64, remaining_tasks: u64) -> json::Trailer {
+/// The budget that a run was tripped by.
+fn tripped_by(counters: &Counters) -> Option<Budget> {
+    Budget::from_wire(u8::try_from(counters.tripped.checked_sub(1)?).ok()?)
+}
+
+fn trailer(
+    exit: Exit,
+    counters: &Counters,
+    budgets: &Budgets,
+    malformed: u64,
+    remaining_tasks: u64,
+) -> json::Trailer {
+    let limit = |budget: Budget| budgets.0[budget as usize];
+    let spent = |&budget: &Budget| {
+        limit(budget)
+            .map(|limit| (budget.name(), json::Spent { spent: counters.spent[budget as usize], limit }))
+    };
     let [exec, read, write, connect, ..] = counters.denied;
     json::Trailer {
         ended: rfc3339(std::time::SystemTime::now()),
@@ -218,5 +261,8 @@ fn trailer(exit: Exit, counters: &Counters, malformed: u64, remaining_tasks: u64
         refused_forks: counters.refused_forks,
         malformed,
         remaining_tasks,
+        budgets: Budget::ALL.iter().filter_map(spent).collect(),
+        tripped: tripped_by(counters).map(Budget::name),
+        refused_since: counters.refused_since,
     }
 }

@@ -4,6 +4,7 @@
 
 use std::{
     ffi::OsString,
+    fs::File,
     io::{self, PipeReader, Read as _, Write as _},
     os::unix::process::CommandExt as _,
     path::Path,
@@ -43,6 +44,8 @@ pub struct Start<'a> {
     pub credentials: &'a Credentials,
     /// Its signal mask.
     pub inherited: Inherited,
+    /// The run's cgroup, if it has one: where the child writes `0` to enter.
+    pub cgroup: Option<File>,
 }
 
 impl Start<'_> {
@@ -60,7 +63,12 @@ impl Start<'_> {
         }
         command.env_clear().envs(self.environment.iter());
         let (credentials, inherited) = (self.credentials.clone(), self.inherited);
+        let cgroup = self.cgroup.as_ref().map(File::try_clone).transpose();
+        let cgroup = cgroup.map_err(|source| Error::Start { action: "enter the run's cgroup", source })?;
         let prepare = move || {
+            if let Some(mut cgroup) = cgroup.as_ref() {
+                cgroup.write_all(b"0")?;
+            }
             enroller.enrol(0, Label::ENTRY)?;
             (&writer).write_all(&[0])?;
             credentials.assume()?;

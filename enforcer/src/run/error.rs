@@ -105,6 +105,15 @@ pub enum Error {
     /// The kernel half could not be set up.
     #[error(transparent)]
     Kernel(#[from] kernel::Error),
+    /// There is no cgroup for a run with budgets.
+    #[error(
+        "failed to make a cgroup for the run, by which it is ended when it is over a budget of the profile: {source}; \
+         cgroup v2 must be mounted and writable (`mount -t cgroup2 cgroup2 /sys/fs/cgroup`)"
+    )]
+    Cgroup {
+        /// What went wrong.
+        source: io::Error,
+    },
     /// The child could not be made ready.
     #[error("failed to start COMMAND: failed to {action}: {source}")]
     Start {

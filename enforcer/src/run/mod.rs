@@ -7,6 +7,8 @@
 //! read, written or started on the user's behalf before that happens with the user's rights.
 
 pub mod anchors;
+mod breaker;
+mod cgroup;
 pub mod child;
 pub mod choose;
 pub mod command;

@@ -15,6 +15,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use super::{
     Error, Options,
     anchors::Places,
+    breaker::Breaker,
     choose::choose,
     command,
     credentials::Credentials,
@@ -50,6 +51,8 @@ pub(super) struct Plan {
     pub(super) setup: Setup,
     /// What reports name.
     pub(super) legend: Legend,
+    /// What ends the run when it is over a budget.
+    pub(super) breaker: Breaker,
     /// The record.
     pub(super) json: Option<File>,
 }
@@ -86,9 +89,11 @@ impl Plan {
         grants.warnings.iter().for_each(|warning| terminal.warning(warning));
         let audit = options.audit || profile.mode == profile::Mode::Audit;
         let mode = if audit { Mode::Audit } else { Mode::Enforce };
-        let setup = Setup { mode, anchors, grants: grants.for_kernel()? };
+        let (budgets, respond) = (profile.budgets, profile.respond);
+        let setup = Setup { mode, anchors, grants: grants.for_kernel()?, budgets, respond };
+        let breaker = Breaker::new(&budgets, respond.trip)?;
         let json = record(options, &invoker, &credentials)?;
-        Ok(Self { file, inherited, invoker, credentials, table: profile.table, setup, legend, json })
+        Ok(Self { file, inherited, invoker, credentials, table: profile.table, setup, legend, breaker, json })
     }
 
     /// Whether denials are made.

@@ -16,6 +16,7 @@ use tokio::{
 
 use super::{
     Error, Options,
+    breaker::Breaker,
     child::Start,
     plan::Plan,
     readable::readable,
@@ -60,16 +61,19 @@ pub(super) async fn supervise(
     }
     let mut reporter = Reporter::new(*terminal, plan.legend.clone(), plan.enforces());
     let header = plan.header(options);
-    let Plan { file, inherited, invoker, credentials, json, .. } = plan;
+    let Plan { file, inherited, invoker, credentials, breaker, json, .. } = plan;
     reporter.record(json, header);
     let (argv, environment) = (&options.command, &invoker.environment);
-    let start = Start { file: &file, argv, environment, credentials: &credentials, inherited };
-    let child = match start.spawn(kernel.enroller()) {
+    let spawned = breaker.entrance().and_then(|cgroup| {
+        let credentials = &credentials;
+        Start { file: &file, argv, environment, credentials, inherited, cgroup }.spawn(kernel.enroller())
+    });
+    let child = match spawned {
         Ok(child) => child,
         Err(error) => return Err(undo(kernel, error)),
     };
-    let mut watch = Watch { rings, pump: Pump::default(), reporter };
-    let status = watch.until_exit(child, signals).await;
+    let mut watch = Watch { rings, pump: Pump::default(), reporter, breaker };
+    let status = watch.until_exit(child, signals, &kernel).await;
     watch.settle(&kernel).await;
     let status = status.unwrap_or_else(|error| {
         terminal.warning(&format!("failed to wait for COMMAND: {error}"));
@@ -98,11 +102,17 @@ struct Watch {
     rings: Rings,
     pump: Pump,
     reporter: Reporter,
+    breaker: Breaker,
 }
 
 impl Watch {
-    /// Reads events and passes signals on until COMMAND has ended.
-    async fn until_exit(&mut self, mut child: Child, signals: &Signals) -> io::Result<Exit> {
+    /// Reads events and passes signals on until COMMAND has ended, or is frozen.
+    async fn until_exit(
+        &mut self,
+        mut child: Child,
+        signals: &Signals,
+        kernel: &Enforcement,
+    ) -> io::Result<Exit> {
         let events = readable(&self.rings.events)?;
         let images = readable(&self.rings.images)?;
         let mut tick = tokio::time::interval(TICK);
@@ -125,12 +135,27 @@ impl Watch {
                 }
                 _ = tick.tick() => { self.read(); }
             }
+            self.break_off(kernel);
+            if self.breaker.is_frozen() {
+                return Ok(Exit::Tripped);
+            }
+        }
+    }
+
+    /// Ends, or freezes, a run that the kernel has tripped.
+    fn break_off(&mut self, kernel: &Enforcement) {
+        if let Ok(counters) = kernel.counters()
+            && let Some(done) = self.breaker.check(&counters)
+        {
+            self.read();
+            let image = self.pump.image(counters.tripped_by);
+            self.reporter.tripped(&counters, image, &done);
         }
     }
 
     /// Reads a batch. True if there may be more.
     fn read(&mut self) -> bool {
-        let Self { rings, pump, reporter } = self;
+        let Self { rings, pump, reporter, .. } = self;
         let more = pump.pump(&mut rings.events, &mut rings.images, |observed| reporter.observe(&observed));
         if !more {
             rings.log.flush();
@@ -143,6 +168,7 @@ impl Watch {
     async fn settle(&mut self, kernel: &Enforcement) {
         let deadline = Instant::now() + SETTLE;
         loop {
+            self.break_off(kernel);
             let left = kernel.counters().map_or(0, |counters| counters.tasks);
             for _ in 0..LAST_BATCHES {
                 if !self.read() {
@@ -179,6 +205,7 @@ impl Watch {
                 0
             }
         };
+        let status = if counters.tripped != 0 { Exit::Tripped } else { status };
         let denied = counters.denied.iter().sum::<u64>() > 0 || self.reporter.saw_denials();
         let exit =
             if denied && options.fail_on_denial && status.is_success() { Exit::Denied } else { status };
@@ -210,5 +237,10 @@ fn since(before: Counters, now: Counters) -> Counters {
         lost_events: now.lost_events.saturating_sub(before.lost_events),
         lost_images: now.lost_images.saturating_sub(before.lost_images),
         refused_forks: now.refused_forks.saturating_sub(before.refused_forks),
+        // The proof spends nothing.
+        spent: now.spent,
+        tripped: now.tripped,
+        tripped_by: now.tripped_by,
+        refused_since: now.refused_since,
     }
 }

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The run's cgroup: by it a tripped run is ended as a whole, also what attempts nothing any more. The kernel programs
+//! end only who calls a hook.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// How the directories are named.
+const PREFIX: &str = "enforcer-run-";
+
+/// A cgroup of a run's own, below ours.
+#[derive(Debug)]
+pub(super) struct Cgroup {
+    dir: PathBuf,
+}
+
+impl Cgroup {
+    /// Makes one, and clears away those of earlier runs that have nothing in them any more.
+    pub(super) fn create() -> io::Result<Self> {
+        let own =
+            own(&fs::read_to_string("/proc/self/mountinfo")?, &fs::read_to_string("/proc/self/cgroup")?)
+                .ok_or_else(|| io::Error::other("no cgroup v2 hierarchy is mounted"))?;
+        for entry in fs::read_dir(&own)?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                // The kernel keeps those in use.
+                let _ = fs::remove_dir(entry.path());
+            }
+        }
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let dir = own.join(format!("{PREFIX}{}-{time}", std::process::id()));
+        fs::create_dir(&dir)?;
+        Ok(Self { dir })
+    }
+
+    /// Where a process that writes `0` enters.
+    pub(super) fn entrance(&self) -> io::Result<File> {
+        OpenOptions::new().write(true).open(self.dir.join("cgroup.procs"))
+    }
+
+    /// Kills everything in it.
+    pub(super) fn kill(&self) -> io::Result<()> {
+        fs::write(self.dir.join("cgroup.kill"), "1")
+    }
+
+    /// Stops everything in it.
+    pub(super) fn freeze(&self) -> io::Result<()> {
+        fs::write(self.dir.join("cgroup.freeze"), "1")
+    }
+
+    /// Its directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // The kernel keeps it while something lives in it.
+        let _ = fs::remove_dir(&self.dir);
+    }
+}
+
+/// The directory of our own cgroup, from `/proc/self/mountinfo` and `/proc/self/cgroup` (proc_pid_mountinfo(5),
+/// cgroups(7)).
+fn own(mounts: &str, cgroup: &str) -> Option<PathBuf> {
+    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let mount = mounts.lines().find_map(|line| {
+        let (fields, rest) = line.split_once(" - ")?;
+        rest.starts_with("cgroup2 ").then(|| fields.split(' ').nth(4))?
+    })?;
+    Some(Path::new(mount).join(path.trim_start_matches('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_cgroup_is_found_in_a_pure_and_in_a_mixed_hierarchy() {
+        let pure = "30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
+        let mixed = "31 30 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+                     32 30 0:28 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup rw\n";
+        let found = |mounts, cgroup| own(mounts, cgroup).map(|dir| dir.to_string_lossy().into_owned());
+        assert_eq!(found(pure, "0::/a.slice/b.scope\n").as_deref(), Some("/sys/fs/cgroup/a.slice/b.scope"));
+        assert_eq!(found(pure, "0::/\n").as_deref(), Some("/sys/fs/cgroup/"));
+        assert_eq!(found(mixed, "4:memory:/x\n0::/y\n").as_deref(), Some("/sys/fs/cgroup/unified/y"));
+        assert_eq!(found("1 1 0:1 / / rw - ext4 /dev/vda rw\n", "0::/\n"), None);
+    }
+}
