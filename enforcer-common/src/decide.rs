@@ -60,8 +60,9 @@ pub fn decide<S: Space>(
     if usize::from(stage) >= STAGES || u16::from(stage) >= space.word(word::STAGES_USED) {
         return Decision::denied(Reason::NoRun);
     }
-    let mut spellings =
-        Spellings { space, anchors, start: space.start(stage, kind), found: Outcome::NONE, too_long: false };
+    // Outcome 0 says nothing. It is read and not written here, see `Space::repeat`.
+    let found = space.outcome(0);
+    let mut spellings = Spellings { space, anchors, start: space.start(stage, kind), found, too_long: false };
     S::repeat(1 + ANCHORS as u32, &mut spellings);
     if spellings.too_long {
         return Decision::denied(Reason::TooLong);

@@ -104,6 +104,9 @@ pub trait Space: Copy {
     /// Eight bytes of the text from byte `index`, a multiple of eight, in little-endian order.
     fn eight(&self, index: u32) -> u64;
     /// Calls `step` with 0, 1, … below `count` until it returns true.
+    ///
+    /// The verifier of 6.1 follows one turn only, the first, and removes branches that it does not take. So whatever a
+    /// turn compares of what earlier turns left must not be known to the verifier when the loop begins.
     fn repeat<C: Step>(count: u32, context: &mut C);
 
     /// Outcome `index`.

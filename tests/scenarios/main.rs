@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
 mod control;
+mod differential;
 mod exec;
 mod files;
 mod guest;

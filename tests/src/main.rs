@@ -8,6 +8,7 @@
 mod files;
 mod lineage;
 mod network;
+mod script;
 mod tally;
 
 use std::{
@@ -46,6 +47,8 @@ enum Attempt {
     Deep { base: PathBuf },
     /// Make a child process.
     Fork,
+    /// Do what each line of a file says, and print a line with `.` for what was allowed and `x` for what was denied.
+    Script { file: PathBuf },
     /// Execute a program.
     Exec { program: PathBuf },
     /// Execute this program anew, to read a file: what counts is how that ended.
@@ -69,6 +72,9 @@ enum Attempt {
 
 fn main() -> anyhow::Result<()> {
     let Cli { times, processes, progress, attempt } = Cli::parse();
+    if let Attempt::Script { file } = &attempt {
+        return script::run(file);
+    }
     let progress = progress.map(std::fs::File::create).transpose()?;
     let tally = in_parallel(processes, || {
         let mut tally = Tally::default();
@@ -77,6 +83,7 @@ fn main() -> anyhow::Result<()> {
                 Attempt::Read { path } => files::read(&numbered(path, number)),
                 Attempt::Write { path } => files::write(&numbered(path, number)),
                 Attempt::Fork => lineage::fork(),
+                Attempt::Script { .. } => Ok(()),
                 Attempt::Deep { base } => files::deep(base),
                 Attempt::Exec { program } => files::exec(program),
                 Attempt::Respawn { program, path } => files::respawn(program, path),

@@ -18,9 +18,11 @@ pub(super) fn run() -> Result<Tally> {
     let mut tally = headers()?;
     let clippy =
         ["clippy", "--release", "--locked", "--workspace", "--exclude", "enforcer-ebpf", "--all-targets"];
+    // The scenarios are no test that cargo would run, hence not among all targets.
+    let scenarios = ["--test", "scenarios"];
     let deny = ["--", "-D", "warnings"];
     tally.add(component("fmt", &["fmt", "--all", "--check"])?);
-    tally.add(component("clippy", &[&clippy[..], &deny[..]].concat())?);
+    tally.add(component("clippy", &[&clippy[..], &scenarios[..], &deny[..]].concat())?);
     Ok(tally)
 }
 

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The kernel's verdicts against `decide()` in userspace, over generated profiles and accesses that are really made.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    net::SocketAddrV4,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use enforcer::profile::{self, Compiled};
+use enforcer_common::{
+    Decision, Kind,
+    address::{Endpoint, Protocol},
+    anchor::Anchors,
+};
+use fastrand::Rng;
+
+use crate::guest::{Place, attack, collect, read_record};
+
+/// Profiles, and accesses under each: 10,000 in all.
+const PROFILES: u64 = 25;
+const ACCESSES: usize = 400;
+
+/// An access and what userspace says of it.
+struct Access {
+    line: String,
+    /// The first kind that is denied and why, or `None`.
+    denied: Option<(Kind, Decision)>,
+}
+
+#[test]
+fn the_kernel_decides_as_userspace_does() {
+    let place = Place::new();
+    let tree = Tree::make(&place.path("t"));
+    let mut denied = 0;
+    for seed in 0..PROFILES {
+        println!("seed {seed}");
+        let mut rng = Rng::with_seed(seed);
+        let file = place.profile_file(&profile_text(&mut rng));
+        let compiled = profile::load(file.to_str().unwrap()).unwrap_or_else(|error| panic!("{error}"));
+        let accesses: Vec<Access> = (0..ACCESSES).map(|_| tree.access(&mut rng, &compiled)).collect();
+        let events = tree.perform(&place, &file, &accesses);
+        let expected: Vec<_> =
+            accesses.iter().filter_map(|access| access.denied.map(|d| (&access.line, d))).collect();
+        assert_eq!(events.len(), expected.len(), "events of denials");
+        for (event, (line, (kind, decision))) in events.iter().zip(&expected) {
+            assert_eq!(event["action"], kind.name(), "{line}: {event:#}");
+            assert_eq!(event["reason"], decision.reason.name(), "{line}: {event:#}");
+            let rule = event["rule"]["number"].as_u64().unwrap_or(0);
+            assert_eq!(rule, u64::from(decision.rule), "{line}: {event:#}");
+        }
+        denied += expected.len();
+    }
+    // Neither all nor nothing, or the comparison would be worth little.
+    let all = PROFILES as usize * ACCESSES;
+    assert!((all / 10..all * 9 / 10).contains(&denied), "{denied} of {all} were denied");
+}
+
+/// Names in the tree; those with a point are files only.
+const NAMES: [&str; 7] = ["a", "b", "ab", "lib", "x.map", "y.js", "x.map.bak"];
+/// Components of globs.
+const GLOBS: [&str; 13] =
+    ["a", "b", "ab", "*", "**", "?", "[ab]*", "{a,lib}", "x.map", "*.map", "*.js", "{x,y}.*", "*b"];
+
+/// Files to open and to execute, with the places of the run among them.
+struct Tree {
+    root: PathBuf,
+    files: Vec<PathBuf>,
+    anchors: Anchors,
+}
+
+impl Tree {
+    fn make(root: &Path) -> Self {
+        fs::create_dir(root).unwrap();
+        fs::copy("/usr/bin/true", root.join("true")).unwrap();
+        let mut tree = Self { root: root.to_owned(), files: Vec::new(), anchors: Anchors::NONE };
+        tree.fill(root, 3);
+        for (index, place) in ["a", "", "b"].iter().enumerate() {
+            let place = root.join(place);
+            tree.anchors.set(index, place.to_str().unwrap().as_bytes()).unwrap();
+        }
+        tree
+    }
+
+    fn fill(&mut self, dir: &Path, depth: usize) {
+        for name in NAMES {
+            let path = dir.join(name);
+            if depth > 1 && !name.contains('.') {
+                fs::create_dir(&path).unwrap();
+                self.fill(&path, depth - 1);
+            } else {
+                fs::hard_link(self.root.join("true"), &path).unwrap();
+                self.files.push(path);
+            }
+        }
+    }
+
+    /// An access, and what is to come of it.
+    fn access(&self, rng: &mut Rng, profile: &Compiled) -> Access {
+        if rng.u8(..8) == 0 {
+            let to =
+                SocketAddrV4::new([198, 51, 100, rng.u8(..4) * 64 + 1].into(), 8000 + u16::from(rng.u8(..4)));
+            let mut text = [0; 64];
+            let endpoint = Endpoint::v4(to.ip().octets(), to.port(), Protocol::Udp);
+            let len = endpoint.write(|index, byte| text[index] = byte);
+            return self.judge(profile, format!("connect {to}"), &[Kind::Connect], &text[..len]);
+        }
+        let file = rng.choice(&self.files).unwrap().to_str().unwrap();
+        let (what, kinds) = match rng.u8(..32) {
+            0 => ("exec", &[Kind::Exec][..]),
+            1..12 => ("write", &[Kind::Write][..]),
+            12..20 => ("update", &[Kind::Write, Kind::Read][..]),
+            _ => ("read", &[Kind::Read][..]),
+        };
+        self.judge(profile, format!("{what} {file}"), kinds, file.as_bytes())
+    }
+
+    fn judge(&self, profile: &Compiled, line: String, kinds: &[Kind], text: &[u8]) -> Access {
+        let decide = |&kind: &Kind| (kind, profile.decide(0, kind, text, &self.anchors));
+        let denied = kinds.iter().map(decide).find(|(_, decision)| !decision.allows());
+        Access { line, denied }
+    }
+
+    /// Makes the accesses under the profile, compares what came of each, and returns the events.
+    fn perform(&self, place: &Place, profile: &Path, accesses: &[Access]) -> Vec<serde_json::Value> {
+        let script: String = accesses.iter().map(|access| format!("{}\n", access.line)).collect();
+        let (script, record) = (place.file("script", &script), place.path("record.jsonl"));
+        let mut run = Command::new("enforcer");
+        run.args(["run", "-q", "--profile"]).arg(profile).arg("--json").arg(&record).arg("--");
+        run.arg(attack()).arg("script").arg(script);
+        run.current_dir(self.root.join("a")).env("HOME", &self.root).env("TMPDIR", self.root.join("b"));
+        run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let ended = collect(run.spawn().unwrap()).success();
+        let results = ended.stdout.trim();
+        assert_eq!(results.len(), accesses.len(), "{ended:#?}");
+        for (access, result) in accesses.iter().zip(results.chars()) {
+            let expected = if access.denied.is_some() { 'x' } else { '.' };
+            assert_eq!(result, expected, "{}: {:?}", access.line, access.denied);
+        }
+        let record = read_record(&record);
+        assert_eq!(record.last().unwrap()["lost_events"], 0);
+        record.into_iter().filter(|line| line["type"] == "event").collect()
+    }
+}
+
+/// A profile of one stage. What the attack program itself needs is allowed: no rule reaches beyond the tree.
+fn profile_text(rng: &mut Rng) -> String {
+    let mut text = String::from("stages:\n  only:\n    files:\n");
+    let mut section = |name: &str, indent: &str, default: &str, effects: &[&str], rng: &mut Rng| {
+        let _ = writeln!(text, "{indent}{name}:\n{indent}  default: {default}");
+        for effect in effects {
+            let rules: Vec<String> = (0..rng.usize(1..6)).map(|_| format!("\"{}\"", glob(rng))).collect();
+            let _ = writeln!(text, "{indent}  {effect}: [{}]", rules.join(", "));
+        }
+    };
+    section("read", "      ", "allow", &["allow", "deny", "except"], rng);
+    let default = if rng.bool() { "allow" } else { "deny" };
+    section("write", "      ", default, &["allow", "deny", "except"], rng);
+    section("exec", "    ", default, &["allow", "deny", "except"], rng);
+    let _ = writeln!(text, "    network:\n      default: {default}");
+    for effect in ["allow", "deny"] {
+        let (octet, bits, port) = (rng.u8(..4) * 64, rng.u8(24..30), 8000 + u16::from(rng.u8(..4)));
+        let block = u32::from_be_bytes([198, 51, 100, octet]) & (u32::MAX << (32 - bits));
+        let block = std::net::Ipv4Addr::from(block);
+        let _ = writeln!(
+            text,
+            "      {effect}: [{{ address: {block}/{bits}, ports: [\"{port}-{}\"] }}]",
+            port + 1
+        );
+    }
+    text
+}
+
+/// A glob for something in the tree.
+fn glob(rng: &mut Rng) -> String {
+    let mut glob = String::from(*rng.choice(&["PLACE/t", "~", "${workspace}", "${tmp}"]).unwrap());
+    for _ in 0..rng.usize(1..4) {
+        let _ = write!(glob, "/{}", rng.choice(&GLOBS).unwrap());
+    }
+    glob
+}
