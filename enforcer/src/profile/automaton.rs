@@ -40,8 +40,17 @@ pub(super) struct Pattern {
     pub(super) effect: Effect,
     /// The stage that it leads to, or [`STAY`].
     pub(super) stage: u16,
+    /// Whether it is an exception, whose every use is recorded.
+    pub(super) recorded: bool,
     /// The texts that it matches.
     pub(super) texts: Vec<Sequence>,
+}
+
+impl Pattern {
+    /// A pattern that leads nowhere and is no exception.
+    pub(super) const fn new(rule: u16, effect: Effect, texts: Vec<Sequence>) -> Self {
+        Self { rule, effect, stage: STAY, recorded: false, texts }
+    }
 }
 
 /// The rules of one stage and kind.
@@ -261,6 +270,15 @@ fn outcome(patterns: &[Pattern], matching: &[usize], shadows: &mut Shadows) -> O
                 }
             }
             Effect::Except => outcome.flags |= Outcome::EXCEPT,
+            // Exceptions come last. One that matches is named even where another rule allows the same: a deny rule
+            // may match another spelling, and only the exception takes that away.
+            Effect::Allow if pattern.recorded => {
+                let named = outcome.flags & Outcome::RECORD != 0;
+                outcome.flags |= Outcome::ALLOW | Outcome::RECORD;
+                if !named {
+                    outcome.allow_rule = pattern.rule;
+                }
+            }
             Effect::Allow => {
                 outcome.flags |= Outcome::ALLOW;
                 let decides = outcome.allow_rule == 0;

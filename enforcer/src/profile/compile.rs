@@ -5,7 +5,7 @@
 use std::{fmt, sync::Arc};
 
 use enforcer_common::{
-    Decision, Kind,
+    Budget, Decision, Kind,
     address::Protocol,
     anchor::Anchors,
     decide,
@@ -16,12 +16,15 @@ use sha2::{Digest, Sha256};
 use super::{
     address::{Host, PortRange},
     automaton,
-    decode::decode,
+    date::Date,
     document::{Budgets, Effect, Mode, Respond},
     error::{Error, Text},
+    exception::Exception,
+    extends,
     lower::lower,
-    parse::parse,
+    select::Select,
     sets::Sets,
+    variables::Variable,
 };
 
 /// A rule of a compiled profile.
@@ -44,6 +47,8 @@ pub struct Rule {
     pub line: u32,
     /// The column, from 1; 0 for a rule of the enforcer's own.
     pub column: u32,
+    /// The id of the exception that it comes from.
+    pub exception: Option<String>,
 }
 
 /// `npm-install.yaml:12`.
@@ -71,6 +76,8 @@ pub struct HostRule {
     pub ports: Vec<PortRange>,
     /// The protocol; `None` is TCP and UDP.
     pub protocol: Option<Protocol>,
+    /// Whether it is an exception, whose every use is recorded.
+    pub recorded: bool,
 }
 
 /// A compiled profile.
@@ -86,8 +93,8 @@ pub struct Compiled {
     pub mode: Mode,
     /// Where it came from, as messages name it.
     pub source: Arc<str>,
-    /// SHA-256 over everything that decides: table, names of stages, mode, rules as written, hosts. Comments, layout
-    /// and the place of the file do not count.
+    /// SHA-256 over everything that decides: table, names of stages, mode, rules as written, hosts, budgets, responses,
+    /// variables. Comments, layout and the place of the file do not count, nor does what no longer applies.
     pub digest: [u8; 32],
     /// The words of the kernel's table, see [`enforcer_common::table`].
     pub table: Vec<u16>,
@@ -97,7 +104,8 @@ pub struct Compiled {
     pub stages: Vec<String>,
     /// The rules, in the order of their numbers.
     pub rules: Vec<Rule>,
-    /// The anchors in use: indices into [`super::glob::ANCHOR_NAMES`] and [`Anchors`].
+    /// The anchors in use: indices into [`Anchors`]. The first are those of [`super::glob::ANCHOR_NAMES`], the others
+    /// those of `variables`.
     pub anchors: Vec<usize>,
     /// The rules that name hosts.
     pub hosts: Vec<HostRule>,
@@ -105,26 +113,40 @@ pub struct Compiled {
     pub budgets: Budgets,
     /// What is done beyond denying.
     pub respond: Respond,
+    /// The variables of the environment in use.
+    pub variables: Vec<Variable>,
+    /// The exceptions, those among them that no longer apply.
+    pub exceptions: Vec<Exception>,
+    /// Which commands the service holds to it.
+    pub select: Vec<Select>,
 }
 
 impl Compiled {
-    /// Compiles a profile.
+    /// Compiles a profile, with the exceptions that apply today.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with it.
     pub fn new(source: &Arc<Text>) -> Result<Self, Error> {
-        let root = parse(source)?;
-        let (document, mut problems) = decode(source, &root);
+        Self::on(source, Date::today())
+    }
+
+    /// Compiles a profile, with the exceptions that apply on a day.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn on(source: &Arc<Text>, day: Date) -> Result<Self, Error> {
+        let (document, mut problems) = extends::read(source)?;
         let sets = Sets::shipped()?;
-        let lowered = lower(source, &document, &sets, &mut problems);
+        let lowered = lower(&document, &sets, day, &mut problems);
         if !problems.is_empty() {
             return Err(Error::new(problems));
         }
         let table = automaton::build(document.stages.len(), &lowered.automata)
-            .map_err(|large| lowered.too_large(source, &document, large))?;
+            .map_err(|large| lowered.too_large(&document, large))?;
         for &(rule, by) in &table.shadowed {
-            problems.extend(lowered.shadowed(source, &document, rule, by));
+            problems.extend(lowered.shadowed(rule, by));
         }
         if !problems.is_empty() {
             return Err(Error::new(problems));
@@ -133,7 +155,7 @@ impl Compiled {
             name: document.name,
             owner: document.owner,
             description: document.description,
-            mode: document.mode,
+            mode: document.mode.unwrap_or_default(),
             source: source.name().into(),
             digest: [0; 32],
             table: table.words,
@@ -143,7 +165,13 @@ impl Compiled {
             anchors: lowered.anchors,
             hosts: lowered.hosts,
             budgets: document.budgets,
-            respond: document.respond,
+            respond: Respond {
+                denial: document.on_denial.unwrap_or_default(),
+                trip: document.on_trip.unwrap_or_default(),
+            },
+            variables: lowered.variables,
+            exceptions: lowered.exceptions,
+            select: document.select,
         };
         compiled.digest = compiled.hash();
         Ok(compiled)
@@ -191,6 +219,14 @@ impl Compiled {
         }
         for host in &self.hosts {
             text(&format!("{} {} {} {:?} {:?}", host.rule, host.stage, host.host, host.ports, host.protocol));
+            text(if host.recorded { "recorded" } else { "" });
+        }
+        for budget in Budget::ALL {
+            text(&format!("{} {:?}", budget.name(), self.budgets.0[*budget as usize]));
+        }
+        text(&format!("{:?} {:?}", self.respond.denial, self.respond.trip));
+        for variable in &self.variables {
+            text(&format!("{} {variable}", variable.anchor));
         }
         for word in &self.table {
             hash.update(word.to_le_bytes());

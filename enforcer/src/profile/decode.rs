@@ -2,33 +2,27 @@
 
 //! From the tree to a [`Document`]: which keys there are, what they take, and what is wrong, all of it at once.
 
+mod exceptions;
+mod files;
+mod network;
+mod select;
+mod settings;
+
 use std::sync::Arc;
 
 use enforcer_common::{Kind, table::STAGES};
 
 use super::{
-    document::{At, Document, Effect, LANGUAGE, Mode, Rule, Stage, Target},
+    document::{At, Document, Effect, LANGUAGE, Rule, Stage, Target},
     error::{Code, Problem, Span, Text, list, suggest},
+    keys::{self, Shape},
     parse::{Key, Node, Value},
 };
 
-/// The keys of a profile.
-const PROFILE: &[&str] = &["version", "name", "owner", "description", "mode", "stages"];
 /// Keys that the language will have.
-const LATER: &[&str] =
-    &["select", "budgets", "respond", "exceptions", "extends", "classify", "argv", "widen", "unix", "types"];
-/// The keys of a stage.
-const STAGE: &[&str] = &["exec", "network", "files"];
-/// The keys of a kind's rules.
-const RULES: &[&str] = &["default", "allow", "deny", "except"];
-/// The keys of a network's rules.
-const NETWORK: &[&str] = &["default", "allow", "deny"];
-/// The keys of an exec rule.
-const EXEC: &[&str] = &["path", "stage"];
-/// The keys of a network rule.
-const DESTINATION: &[&str] = &["address", "host", "ports", "protocol"];
+const LATER: &[&str] = &["argv", "widen", "unix"];
 /// Characters that a name may have.
-const NAME_MAX: usize = 64;
+pub(super) const NAME_MAX: usize = 64;
 
 /// Reads the tree. The document is complete only if there is no problem.
 pub(super) fn decode(source: &Arc<Text>, root: &Node) -> (Document, Vec<Problem>) {
@@ -51,7 +45,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a map; keys that it does not have are problems.
-    fn map<'n>(&mut self, node: &'n Node, what: &str, keys: &[&str]) -> Vec<(&'n Key, &'n Node)> {
+    fn map<'n>(&mut self, node: &'n Node, what: &str, shape: &Shape) -> Vec<(&'n Key, &'n Node)> {
+        let keys = &shape.names()[..];
         let entries = match &node.value {
             Value::Map(entries) => entries,
             Value::Null => return Vec::new(),
@@ -78,6 +73,35 @@ impl<'a> Reader<'a> {
             }
         }
         known
+    }
+
+    /// Tells of keys that must be there and are not.
+    fn require(&mut self, span: Span, what: &str, shape: &Shape, required: &[&str], seen: &[&str]) {
+        for key in required.iter().filter(|key| !seen.contains(key)) {
+            let message = format!("{what} has no `{key}`");
+            self.problem(Code::MissingKey, span, message, "", Some(format!("add {}", shape.about(key))));
+        }
+    }
+
+    /// Tells if there is not exactly one of the keys of which there must be one.
+    fn require_one(&mut self, span: Span, what: &str, shape: &Shape, seen: &[&str]) -> bool {
+        let found: Vec<&str> = seen.iter().copied().filter(|key| shape.one_of.contains(key)).collect();
+        let help = Some(format!("write one of {}", list(shape.one_of)));
+        match found[..] {
+            [_] => return true,
+            [] => self.problem(
+                Code::MissingKey,
+                span,
+                format!("{what} does not say what it is about"),
+                "",
+                help,
+            ),
+            _ => {
+                let message = format!("{what} is about one thing; this one names {}", list(&found));
+                self.problem(Code::BadValue, span, message, "", help);
+            }
+        }
+        false
     }
 
     /// The items of a list; nothing is an empty list.
@@ -165,7 +189,7 @@ impl<'a> Reader<'a> {
             return self.problem(Code::MissingKey, root.span, "the profile is empty".into(), "", help);
         }
         let mut seen = Vec::new();
-        for (key, node) in self.map(root, "a profile", PROFILE) {
+        for (key, node) in self.map(root, "a profile", &keys::PROFILE) {
             seen.push(key.text.as_str());
             match key.text.as_str() {
                 "version" => self.version(node),
@@ -186,27 +210,28 @@ impl<'a> Reader<'a> {
                     }
                 }
                 "mode" => {
-                    let words = [("enforce", Mode::Enforce), ("audit", Mode::Audit)];
-                    if let Some(mode) = self.word(node, "`mode`", &words) {
-                        self.document.mode = mode;
-                    }
+                    let mode = self.word(node, "`mode`", keys::MODE);
+                    self.document.mode = mode;
                 }
+                "extends" => {
+                    let base = self.text(node, "`extends`");
+                    self.document.extends = base;
+                }
+                "select" => self.select(node),
+                "classify" => self.classify(node),
+                "budgets" => self.budgets(node),
+                "respond" => self.respond(node),
+                "exceptions" => self.exceptions(node),
                 _ => self.stages(node),
             }
         }
         if !matches!(root.value, Value::Map(_)) {
             return;
         }
-        for (key, why) in [
-            ("version", "the version of the language: `version: 1`"),
-            ("name", "the name that reports use"),
-            ("owner", "who answers for it, such as a team's address"),
-            ("stages", "at least one stage; the first is the one that the command starts in"),
-        ] {
-            if !seen.contains(&key) {
-                let message = format!("the profile has no `{key}`");
-                self.problem(Code::MissingKey, root.span, message, "", Some(format!("add {why}")));
-            }
+        let shape = &keys::PROFILE;
+        self.require(root.span, "the profile", shape, shape.required, &seen);
+        if !seen.contains(&"extends") {
+            self.require(root.span, "the profile", shape, keys::REQUIRED_ALONE, &seen);
         }
     }
 
@@ -244,23 +269,27 @@ impl<'a> Reader<'a> {
                 break;
             };
             self.name(&key.text, key.span, "the name of a stage");
-            self.document.stages.push(Stage::new(At { span: key.span, value: key.text.clone() }));
+            self.document.stages.push(Stage {
+                source: Arc::clone(self.source),
+                name: At { span: key.span, value: key.text.clone() },
+                defaults: [None; Kind::ALL.len()],
+            });
             self.stage(number, node);
         }
     }
 
     fn stage(&mut self, stage: u8, node: &Node) {
-        for (key, node) in self.map(node, "a stage", STAGE) {
+        for (key, node) in self.map(node, "a stage", &keys::STAGE) {
             match key.text.as_str() {
-                "exec" => self.rules(stage, Kind::Exec, node, "`exec`", RULES),
-                "network" => self.rules(stage, Kind::Connect, node, "`network`", NETWORK),
+                "exec" => self.rules(stage, Kind::Exec, node, "`exec`", &keys::EXEC_RULES),
+                "network" => self.rules(stage, Kind::Connect, node, "`network`", &keys::NETWORK_RULES),
                 _ => {
-                    for (key, node) in self.map(node, "`files`", &["read", "write"]) {
+                    for (key, node) in self.map(node, "`files`", &keys::FILES) {
                         let (kind, what) = match key.text.as_str() {
                             "read" => (Kind::Read, "`read`"),
                             _ => (Kind::Write, "`write`"),
                         };
-                        self.rules(stage, kind, node, what, RULES);
+                        self.rules(stage, kind, node, what, &keys::FILE_RULES);
                     }
                 }
             }
@@ -268,13 +297,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The rules of one kind.
-    fn rules(&mut self, stage: u8, kind: Kind, node: &Node, what: &str, keys: &[&str]) {
-        for (key, node) in self.map(node, what, keys) {
+    fn rules(&mut self, stage: u8, kind: Kind, node: &Node, what: &str, shape: &Shape) {
+        for (key, node) in self.map(node, what, shape) {
             let effect = match key.text.as_str() {
                 "default" => {
-                    if let Some(allows) = self.word(node, "`default`", &[("allow", true), ("deny", false)]) {
-                        self.document.stages[usize::from(stage)].defaults[kind as usize] = allows;
-                    }
+                    let allows = self.word(node, "`default`", keys::DEFAULT);
+                    self.document.stages[usize::from(stage)].defaults[kind as usize] = allows;
                     continue;
                 }
                 "allow" => Effect::Allow,
@@ -285,12 +313,11 @@ impl<'a> Reader<'a> {
                 let target = match kind {
                     Kind::Connect => self.destination(item),
                     Kind::Exec => self.program(item, effect),
-                    Kind::Read | Kind::Write => {
-                        self.text(item, "a glob").map(|glob| Target::Glob { glob, leads_to: None })
-                    }
+                    Kind::Read | Kind::Write => self.file(item),
                 };
                 if let Some(target) = target {
-                    self.document.rules.push(Rule { stage, kind, effect, span: item.span, target });
+                    let source = Arc::clone(self.source);
+                    self.document.rules.push(Rule { source, stage, kind, effect, span: item.span, target });
                 }
             }
         }
@@ -299,15 +326,14 @@ impl<'a> Reader<'a> {
     /// A glob, or a map with the stage that it leads to.
     fn program(&mut self, node: &Node, effect: Effect) -> Option<Target> {
         let Value::Map(entries) = &node.value else {
-            return self.text(node, "a glob").map(|glob| Target::Glob { glob, leads_to: None });
+            return self.text(node, "a glob").map(Target::path);
         };
-        if !entries.is_empty() && entries.iter().all(|(_, v)| matches!(v.value, Value::Null)) {
-            // `{sh,bash}` without quotes.
+        if unquoted(entries) {
             self.text(node, "a glob");
             return None;
         }
         let (mut glob, mut leads_to, mut named) = (None, None, false);
-        for (key, value) in self.map(node, "an exec rule", EXEC) {
+        for (key, value) in self.map(node, "an exec rule", &keys::EXEC) {
             if key.text == "path" {
                 named = true;
                 glob = self.text(value, "`path`");
@@ -321,78 +347,16 @@ impl<'a> Reader<'a> {
             }
         }
         if !named {
-            let help = Some("`path: \"…\"`: a glob, the name of a program or `@set`".to_owned());
+            let help = Some(keys::EXEC.about("path").to_owned());
             self.problem(Code::MissingKey, node.span, "this exec rule has no `path`".into(), "", help);
         }
         Some(Target::Glob { glob: glob?, leads_to })
     }
+}
 
-    /// A network rule.
-    fn destination(&mut self, node: &Node) -> Option<Target> {
-        if let Value::Text(text) = &node.value {
-            let key = if text.starts_with(|c: char| c.is_ascii_digit()) || text.contains(':') {
-                "address"
-            } else {
-                "host"
-            };
-            let message = "a network rule is a map of `address` or `host`, `ports` and `protocol`".to_owned();
-            self.problem(Code::WrongType, node.span, message, "", Some(format!("write `{key}: \"{text}\"`")));
-            return None;
-        }
-        let before = self.problems.len();
-        let fields = self.map(node, "a network rule", DESTINATION);
-        let misspelt = self.problems.len() > before;
-        let named = |key: &str| fields.iter().any(|(k, _)| k.text == key);
-        let (has_address, has_host) = (named("address"), named("host"));
-        let (mut address, mut host, mut ports, mut protocol) = (None, None, None, None);
-        for (key, value) in fields {
-            match key.text.as_str() {
-                "address" => address = self.text(value, "`address`"),
-                "host" => host = self.text(value, "`host`"),
-                "protocol" => protocol = self.text(value, "`protocol`"),
-                _ => ports = self.ports(value),
-            }
-        }
-        let message = match (has_address, has_host) {
-            (false, false) if misspelt => return None,
-            (false, false) => "this network rule names no destination",
-            (true, true) => "this network rule names an address and a host",
-            _ => return Some(Target::Net { address, host, ports, protocol }),
-        };
-        let help = Some("one of `address: 192.0.2.0/24`, `address: any`, `host: name`".to_owned());
-        self.problem(Code::Destination, node.span, message.to_owned(), "", help);
-        None
-    }
-
-    /// A list of ports and ranges; they are looked into later.
-    fn ports(&mut self, node: &Node) -> Option<At<Vec<At<String>>>> {
-        if let Value::Int(port) = &node.value {
-            let help = Some(format!("write `ports: [{port}]`"));
-            self.problem(Code::WrongType, node.span, "`ports` is a list".into(), "", help);
-            return None;
-        }
-        let mut ports = Vec::new();
-        for item in self.items(node, "`ports`") {
-            let value = match &item.value {
-                Value::Int(number) => number.to_string(),
-                Value::Text(text) => text.clone(),
-                other => {
-                    let message = format!(
-                        "a port is a number or a range such as \"8000-8999\"; this is {}",
-                        other.describe()
-                    );
-                    self.problem(Code::Port, item.span, message, "", None);
-                    continue;
-                }
-            };
-            ports.push(At { span: item.span, value });
-        }
-        if ports.is_empty() && matches!(node.value, Value::List(_) | Value::Null) {
-            let help = Some("leave `ports` out to mean every port".to_owned());
-            self.problem(Code::Port, node.span, "this list of ports is empty".into(), "", help);
-        }
-        Some(At { span: node.span, value: ports })
-    }
+/// Whether a map is `{sh,bash}` without quotes.
+fn unquoted(entries: &[(Key, Node)]) -> bool {
+    !entries.is_empty() && entries.iter().all(|(_, value)| matches!(value.value, Value::Null))
 }
 
 /// "a deny", "an except".

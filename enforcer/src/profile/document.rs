@@ -2,9 +2,15 @@
 
 //! A profile as it is written: what `decode` makes of the tree, before globs and addresses are looked into.
 
+use std::sync::Arc;
+
 use enforcer_common::{Budget, Kind};
 
-use super::error::Span;
+use super::{
+    date::Date,
+    error::{Span, Text},
+    select::Select,
+};
 
 /// The version of the profile language.
 pub const LANGUAGE: i64 = 1;
@@ -100,43 +106,83 @@ impl Effect {
 pub(super) struct Document {
     /// Its name.
     pub(super) name: String,
-    /// Who answers for it.
+    /// Who answers for it; empty if it is not said.
     pub(super) owner: String,
-    /// What it is for.
+    /// What it is for; empty if it is not said.
     pub(super) description: String,
     /// Enforce or audit.
-    pub(super) mode: Mode,
+    pub(super) mode: Option<Mode>,
+    /// The profile that it is built on.
+    pub(super) extends: Option<At<String>>,
+    /// What the service enrols.
+    pub(super) select: Vec<Select>,
     /// The stages, in written order.
     pub(super) stages: Vec<Stage>,
     /// The rules of all stages, in written order.
     pub(super) rules: Vec<Rule>,
+    /// The labels, in written order.
+    pub(super) labels: Vec<Label>,
+    /// The exceptions, in written order.
+    pub(super) exceptions: Vec<Exception>,
     /// The run's budgets.
     pub(super) budgets: Budgets,
-    /// What is done beyond denying.
-    pub(super) respond: Respond,
+    /// What is done to who is denied something.
+    pub(super) on_denial: Option<OnDenial>,
+    /// What is done to a run that is tripped.
+    pub(super) on_trip: Option<OnTrip>,
 }
 
 /// A stage as written, without its rules.
 #[derive(Debug)]
 pub(super) struct Stage {
+    /// The text that it is in.
+    pub(super) source: Arc<Text>,
     /// Its name.
     pub(super) name: At<String>,
-    /// Whether it allows what no rule names, by kind.
-    pub(super) defaults: [bool; Kind::ALL.len()],
+    /// Whether it allows what no rule names, by kind, where it says so.
+    pub(super) defaults: [Option<bool>; Kind::ALL.len()],
 }
 
 impl Stage {
-    /// A stage with the language's defaults: reading is allowed, everything else is not.
-    pub(super) fn new(name: At<String>) -> Self {
-        let mut defaults = [false; Kind::ALL.len()];
-        defaults[Kind::Read as usize] = true;
-        Self { name, defaults }
+    /// Whether it allows what no rule of this kind names. The language's default: reading, and nothing else.
+    pub(super) fn default_allows(&self, kind: Kind) -> bool {
+        self.defaults[kind as usize].unwrap_or(kind == Kind::Read)
     }
+}
+
+/// A label as written.
+#[derive(Debug)]
+pub(super) struct Label {
+    /// The text that it is in.
+    pub(super) source: Arc<Text>,
+    /// Its name.
+    pub(super) name: At<String>,
+    /// The globs of the paths that it stands for.
+    pub(super) globs: Vec<At<String>>,
+}
+
+/// An exception as written.
+#[derive(Debug)]
+pub(super) struct Exception {
+    /// Its name.
+    pub(super) id: At<String>,
+    /// The name of its stage.
+    pub(super) stage: At<String>,
+    /// What it allows, as an allow rule of the first stage.
+    pub(super) rule: Rule,
+    /// Why it is there.
+    pub(super) reason: String,
+    /// Who answers for it.
+    pub(super) owner: String,
+    /// The day from which it no longer applies.
+    pub(super) expires: Date,
 }
 
 /// A rule as written.
 #[derive(Debug)]
 pub(super) struct Rule {
+    /// The text that it is in.
+    pub(super) source: Arc<Text>,
     /// Index of its stage.
     pub(super) stage: u8,
     /// What it is about.
@@ -153,11 +199,11 @@ impl Rule {
     /// What messages about the rule underline.
     pub(super) fn place(&self) -> Span {
         match &self.target {
-            Target::Glob { glob, .. } => glob.span,
+            Target::Glob { glob, .. } | Target::Label(glob) => glob.span,
             Target::Net { address: Some(destination), .. } | Target::Net { host: Some(destination), .. } => {
                 destination.span
             }
-            Target::Net { .. } => self.span,
+            Target::Types(_) | Target::Net { .. } => self.span,
         }
     }
 }
@@ -172,6 +218,10 @@ pub(super) enum Target {
         /// The stage that an exec leads to.
         leads_to: Option<At<String>>,
     },
+    /// Files whose names end so.
+    Types(Vec<At<String>>),
+    /// The paths of a label.
+    Label(At<String>),
     /// Addresses.
     Net {
         /// The address, the block or `any`.
@@ -186,6 +236,11 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// A glob that leads nowhere.
+    pub(super) fn path(glob: At<String>) -> Self {
+        Self::Glob { glob, leads_to: None }
+    }
+
     /// The rule as it is written, on one line.
     pub(super) fn text(&self) -> String {
         match self {
@@ -193,6 +248,14 @@ impl Target {
             Self::Glob { glob, leads_to: Some(stage) } => {
                 format!("{{ path: \"{}\", stage: {} }}", glob.value, stage.value)
             }
+            Self::Types(types) => match &types[..] {
+                [one] => format!("{{ type: \"{}\" }}", one.value),
+                all => {
+                    let list: Vec<_> = all.iter().map(|one| format!("\"{}\"", one.value)).collect();
+                    format!("{{ types: [{}] }}", list.join(", "))
+                }
+            },
+            Self::Label(label) => format!("{{ label: {} }}", label.value),
             Self::Net { address, host, ports, protocol } => {
                 let mut parts = Vec::new();
                 if let Some(address) = address {

@@ -2,7 +2,11 @@
 
 //! What is wrong with a profile: every problem with its place, the line shown, the reason and a suggestion.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
@@ -53,10 +57,16 @@ codes! {
     NotSupported = "E023",
     /// A value that the key does not take.
     BadValue = "E024",
+    /// A name that must be given once is given twice.
+    Twice = "E025",
+    /// Not a day of the calendar.
+    Date = "E026",
     /// A rule leads to a stage that the profile does not have.
     UnknownStage = "E030",
     /// More stages than a profile may have, or none.
     StageCount = "E031",
+    /// A profile that is built on itself, or on too many others.
+    Circle = "E032",
     /// A glob that cannot be read.
     Glob = "E040",
     /// A glob that could match no path, because it does not begin as paths do.
@@ -71,6 +81,12 @@ codes! {
     ProgramsHere = "E045",
     /// A glob with too many alternatives.
     Alternatives = "E046",
+    /// A label that the profile does not have.
+    UnknownLabel = "E047",
+    /// Not how the name of a file can end.
+    FileType = "E048",
+    /// More different variables than a run can carry.
+    VariableCount = "E049",
     /// Not an address or a CIDR block.
     Address = "E050",
     /// A CIDR block with bits set behind its prefix.
@@ -112,16 +128,28 @@ pub struct Text {
     shown: NamedSource<String>,
     /// Where each line begins.
     lines: Vec<usize>,
+    /// The file, if it is one.
+    path: Option<PathBuf>,
 }
 
 impl Text {
     /// A text and the name that messages use: a path, or a name and "(built in)".
     #[must_use]
     pub fn new(name: impl AsRef<str>, text: String) -> Arc<Self> {
+        Self::with(name, text, None)
+    }
+
+    /// The text of a file, and the name that messages use. Another profile may be named by its path from there.
+    #[must_use]
+    pub fn of_file(name: impl AsRef<str>, text: String, path: &Path) -> Arc<Self> {
+        Self::with(name, text, Some(path.to_owned()))
+    }
+
+    fn with(name: impl AsRef<str>, text: String, path: Option<PathBuf>) -> Arc<Self> {
         let after_line_feed =
             text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(after_line_feed).collect();
-        Arc::new(Self { shown: NamedSource::new(name, text), lines })
+        Arc::new(Self { shown: NamedSource::new(name, text), lines, path })
     }
 
     /// The name that messages use.
@@ -134,6 +162,12 @@ impl Text {
     #[must_use]
     pub fn text(&self) -> &str {
         self.shown.inner()
+    }
+
+    /// The file, if it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// Line and column of a byte, both from 1, the column in characters.
@@ -255,10 +289,17 @@ pub struct Error {
 const PROBLEMS_MAX: usize = 40;
 
 impl Error {
-    /// Sorts the problems by place.
+    /// Sorts the problems by place: by text in the order in which these come first, then by where it is.
     #[must_use]
     pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|p| p.place.as_ref().map_or(0, |p| p.span.start));
+        let mut texts: Vec<Arc<Text>> = Vec::new();
+        for place in problems.iter().filter_map(|problem| problem.place.as_ref()) {
+            if !texts.iter().any(|text| Arc::ptr_eq(text, &place.source)) {
+                texts.push(Arc::clone(&place.source));
+            }
+        }
+        let text = |place: &Place| texts.iter().position(|text| Arc::ptr_eq(text, &place.source));
+        problems.sort_by_key(|p| p.place.as_ref().map(|place| (text(place), place.span.start)));
         let omitted = problems.len().saturating_sub(PROBLEMS_MAX);
         problems.truncate(PROBLEMS_MAX);
         Self { problems, omitted }
@@ -268,6 +309,11 @@ impl Error {
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// The problems, to be told with others.
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        self.problems
     }
 
     /// The whole text for people, with the lines shown; ends with a line feed. `colour` says whether whoever reads

@@ -33,10 +33,35 @@ pub fn find(value: &str) -> Result<Arc<Text>, Error> {
     find_in(value, Path::new(DIRECTORY))
 }
 
+/// Finds the profile that another one extends: by name as [`find`] does, or a file by its path from that other one.
+pub(super) fn find_from(source: &Text, value: &str) -> Result<Arc<Text>, Error> {
+    if !is_path(value) || Path::new(value).is_absolute() {
+        return find(value);
+    }
+    let Some(here) = source.path() else {
+        let message = format!("{} is no file, so `{value}` leads nowhere from it", source.name());
+        return Err(Problem::new(Code::UnknownProfile, message)
+            .help("name a profile instead of a file")
+            .into());
+    };
+    let beside = |file: &Path| file.parent().unwrap_or(Path::new("")).join(value.trim_start_matches("./"));
+    let (path, name) = (beside(here), beside(Path::new(source.name())));
+    let name = name.display().to_string();
+    read(&path, &name).unwrap_or_else(|error| {
+        let help = format!("`{value}` is looked for from the directory of {}", source.name());
+        Err(unreadable(&name, &error).help(help).into())
+    })
+}
+
+/// Whether a value is a path and not a name.
+fn is_path(value: &str) -> bool {
+    value.contains('/') || value.ends_with(".yaml") || value.ends_with(".yml")
+}
+
 /// [`find`] with another directory.
 fn find_in(value: &str, directory: &Path) -> Result<Arc<Text>, Error> {
-    if value.contains('/') || value.ends_with(".yaml") || value.ends_with(".yml") {
-        return match read(Path::new(value)) {
+    if is_path(value) {
+        return match read(Path::new(value), value) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !value.contains('/') => {
                 let name = value.trim_end_matches(".yml").trim_end_matches(".yaml");
@@ -50,7 +75,7 @@ fn find_in(value: &str, directory: &Path) -> Result<Arc<Text>, Error> {
         };
     }
     let path = directory.join(format!("{value}.yaml"));
-    match read(&path) {
+    match read(&path, &path.display().to_string()) {
         Ok(text) => return text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(unreadable(&path.display().to_string(), &error).into()),
@@ -86,14 +111,14 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// Reads a file. The outer error is that of the file, the inner one that of what is in it.
-fn read(path: &Path) -> io::Result<Result<Arc<Text>, Error>> {
-    let name = path.display().to_string();
+/// Reads a file that messages call `name`. The outer error is that of the file, the inner one that of what is in it.
+fn read(path: &Path, name: &str) -> io::Result<Result<Arc<Text>, Error>> {
     let mut bytes = Vec::new();
     // One byte more than there may be: enough for the parser to refuse it.
     fs::File::open(path)?.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(match String::from_utf8(bytes) {
-        Ok(text) => Ok(Text::new(name, text)),
+        // Resolved, so that one file is known under all of its names.
+        Ok(text) => Ok(Text::of_file(name, text, &path.canonicalize().unwrap_or_else(|_| path.to_owned()))),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1;

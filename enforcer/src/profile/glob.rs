@@ -5,7 +5,7 @@
 //! A glob matches a whole path as the kernel reports it: absolute, symbolic links resolved. `*` and `?` stop at
 //! `/`; `**` is a whole component and does not. `dir/**` is everything below `dir` and `dir` itself. `[a-z]` and
 //! `[!a-z]` are classes of ASCII characters, `{a,b}` are alternatives, `\` takes the next character as it is. `~`,
-//! `${home}`, `${workspace}` and `${tmp}` are anchors: one byte in front of the rest of the path.
+//! `${home}`, `${workspace}`, `${tmp}` and `${env.NAME}` are anchors: one byte in front of the rest of the path.
 //!
 //! A deny or except rule also matches a path with ` (deleted)` behind it, which is how the kernel reports a file
 //! that is still open somewhere but has no name any more.
@@ -17,6 +17,7 @@ use enforcer_common::{anchor::symbol, table::TEXT_MAX};
 use super::{
     error::{Code, Problem},
     nfa::{NOT_SLASH, Sequence, Step},
+    variables::{Variables, written},
 };
 
 /// The anchors by name, in the order of their symbols.
@@ -43,6 +44,8 @@ enum Atom {
     Class(Vec<(u8, u8)>),
     /// The anchor with this index.
     Anchor(usize),
+    /// A variable of the environment that has no anchor yet: name and default.
+    Variable(String, Option<String>),
     /// A directory where the system keeps programs, with its `/`.
     Programs,
 }
@@ -71,18 +74,33 @@ impl Glob {
     }
 
     /// Puts the system's program directories before alternatives that are names.
-    pub(super) fn in_program_directories(mut self) -> Self {
+    pub(super) fn in_program_directories(&mut self) {
         for atoms in &mut self.flat {
             if is_name(atoms) {
                 atoms.insert(0, Atom::Programs);
             }
         }
-        self
     }
 
     /// Refuses what could match no path.
     pub(super) fn check(&self) -> Result<(), Problem> {
         self.flat.iter().try_for_each(|atoms| check(atoms))
+    }
+
+    /// Whether it begins with an anchor or a variable.
+    pub(super) fn has_variables(&self) -> bool {
+        let variable = |a: &Atom| matches!(a, Atom::Anchor(_) | Atom::Variable(..));
+        self.flat.iter().any(|atoms| atoms.first().is_some_and(variable))
+    }
+
+    /// Gives the variables of the environment their anchors.
+    pub(super) fn place(&mut self, variables: &mut Variables) -> Result<(), Problem> {
+        for first in self.flat.iter_mut().filter_map(|atoms| atoms.first_mut()) {
+            if let Atom::Variable(name, default) = first {
+                *first = Atom::Anchor(variables.anchor(name, default.as_deref())?);
+            }
+        }
+        Ok(())
     }
 
     /// The anchors that it begins with.
@@ -107,7 +125,9 @@ impl Glob {
 
 /// Whether these are the name of a program: no directory, no anchor, no object of the kernel's.
 fn is_name(atoms: &[Atom]) -> bool {
-    let path = |a: &Atom| matches!(a, Atom::Byte(b'/') | Atom::Any | Atom::Anchor(_) | Atom::Programs);
+    let path = |a: &Atom| {
+        matches!(a, Atom::Byte(b'/') | Atom::Any | Atom::Anchor(_) | Atom::Variable(..) | Atom::Programs)
+    };
     !atoms.is_empty() && !atoms.iter().any(path) && !is_object(atoms)
 }
 
@@ -124,7 +144,7 @@ fn is_object(atoms: &[Atom]) -> bool {
 fn check(atoms: &[Atom]) -> Result<(), Problem> {
     let text = spell(atoms);
     match atoms.first() {
-        Some(Atom::Byte(b'/') | Atom::Any | Atom::Anchor(_) | Atom::Programs) => {}
+        Some(Atom::Byte(b'/') | Atom::Any | Atom::Anchor(_) | Atom::Variable(..) | Atom::Programs) => {}
         _ if is_object(atoms) => return Ok(()),
         None => return Err(Problem::new(Code::Glob, "this glob, or one of its alternatives, is empty")),
         Some(_) => {
@@ -178,7 +198,11 @@ fn spell(atoms: &[Atom]) -> String {
             Atom::Any => out.extend(b"**"),
             Atom::Programs => {}
             Atom::Class(_) => out.extend("[…]".bytes()),
-            Atom::Anchor(index) => out.extend(format!("${{{}}}", ANCHOR_NAMES[*index]).bytes()),
+            Atom::Anchor(index) => {
+                let name = ANCHOR_NAMES.get(*index).unwrap_or(&"…");
+                out.extend(format!("${{{name}}}").bytes());
+            }
+            Atom::Variable(name, default) => out.extend(written(name, default.as_deref()).bytes()),
         }
     }
     String::from_utf8_lossy(&out).into_owned()
@@ -209,6 +233,8 @@ fn sequences(atoms: &[Atom], deleted: bool) -> Vec<Sequence> {
             Atom::Programs => steps.push(Step::ProgramDirectory),
             Atom::Class(ranges) => steps.push(Step::class(ranges.iter().copied())),
             Atom::Anchor(index) => steps.push(Step::Byte(symbol(*index))),
+            // Placed before; a glob that was not matches nothing.
+            Atom::Variable(..) => return Vec::new(),
         }
     }
     if deleted && atoms.last() != Some(&Atom::Any) {

@@ -2,6 +2,10 @@
 
 //! From rules as written to rules as the automaton takes them: globs, sets, addresses and stages are looked into.
 
+mod blame;
+mod exceptions;
+mod paths;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use enforcer_common::{
@@ -11,13 +15,16 @@ use enforcer_common::{
 
 use super::{
     address::{self, Block, HOST_PORTS_MAX, Host, PortRange},
-    automaton::{DFA_BYTES, Pattern, Rules, TooLarge, determinize},
+    automaton::{Pattern, Rules},
     compile::{HostRule, Rule},
+    date::Date,
     document::{self, At, Document, Effect, Target},
-    error::{Code, Error, Problem, Span, Text, count, suggest},
+    error::{Code, Problem, Span, Text, suggest},
+    exception::Exception,
     glob::Glob,
     nfa::Sequence,
     sets::Sets,
+    variables::{Variable, Variables},
 };
 
 /// What the kernel reports for a memory file. Its name is chosen by whoever made it, and may have slashes.
@@ -37,116 +44,156 @@ pub(super) struct Lowered {
     pub(super) hosts: Vec<HostRule>,
     /// The anchors in use.
     pub(super) anchors: Vec<usize>,
+    /// The variables of the environment in use.
+    pub(super) variables: Vec<Variable>,
+    /// The exceptions, those among them that no longer apply.
+    pub(super) exceptions: Vec<Exception>,
+    /// Where each rule is, by number from 1.
+    places: Vec<Option<(Arc<Text>, Span)>>,
     /// How many wildcards each rule has, by number from 1.
     wildcards: Vec<usize>,
 }
 
-/// Looks into every rule; what is wrong goes to `problems`.
-pub(super) fn lower(
-    source: &Arc<Text>,
-    document: &Document,
-    sets: &Sets,
-    problems: &mut Vec<Problem>,
-) -> Lowered {
+/// Looks into every rule; what is wrong goes to `problems`. Exceptions apply as they do on the day `today`.
+pub(super) fn lower(document: &Document, sets: &Sets, today: Date, problems: &mut Vec<Problem>) -> Lowered {
     let automata = (0..document.stages.len())
         .flat_map(|stage| Kind::ALL.iter().map(move |&kind| (stage, kind)))
         .map(|(stage, kind)| Rules {
             stage: stage as u8,
             kind,
-            default_allows: document.stages[stage].defaults[kind as usize],
+            default_allows: document.stages[stage].default_allows(kind),
             patterns: Vec::new(),
         })
         .collect();
     let mut lowering = Lowering {
-        source,
         document,
         sets,
         problems,
+        labels: Vec::new(),
         used: BTreeSet::new(),
+        variables: Variables::default(),
         characters: 0,
         out: Lowered {
             rules: Vec::new(),
             automata,
             hosts: Vec::new(),
             anchors: Vec::new(),
+            variables: Vec::new(),
+            exceptions: Vec::new(),
+            places: Vec::new(),
             wildcards: Vec::new(),
         },
     };
-    for rule in &document.rules {
-        lowering.rule(rule);
+    lowering.read_labels();
+    let rules = document.rules.iter().map(|rule| (rule, None));
+    let exceptions = document.exceptions.iter().map(|exception| (&exception.rule, Some(exception)));
+    for (rule, exception) in rules.chain(exceptions) {
+        match exception {
+            None => lowering.rule(rule),
+            Some(exception) => lowering.exception(exception, today),
+        }
         if lowering.characters > CHARACTERS_MAX {
             let message =
                 format!("written out, the rules up to here have more than {CHARACTERS_MAX} characters");
-            lowering.fault(Problem::new(Code::Alternatives, message), rule.place());
+            lowering.fault(Problem::new(Code::Alternatives, message), &rule.source, rule.place());
             break;
         }
     }
     lowering.own_rules();
     let mut out = lowering.out;
     out.anchors = lowering.used.into_iter().collect();
+    out.variables = lowering.variables.0;
     if out.rules.len() > RULES {
         let message = format!("a profile has at most {RULES} rules; this one has {}", out.rules.len());
-        let place = document.rules.last().map_or(Span::default(), document::Rule::place);
-        problems.push(Problem::new(Code::RuleCount, message).at(source, place, ""));
+        let problem = Problem::new(Code::RuleCount, message);
+        problems.push(match document.rules.last() {
+            Some(rule) => problem.at(&rule.source, rule.place(), ""),
+            None => problem,
+        });
     }
     out
 }
 
 struct Lowering<'a> {
-    source: &'a Arc<Text>,
     document: &'a Document,
     sets: &'a Sets,
     problems: &'a mut Vec<Problem>,
+    /// The globs of each label.
+    labels: Vec<Vec<Glob>>,
     used: BTreeSet<usize>,
+    variables: Variables,
     characters: usize,
     out: Lowered,
 }
 
 impl Lowering<'_> {
-    fn fault(&mut self, problem: Problem, span: Span) {
-        self.problems.push(problem.at(self.source, span, ""));
+    fn fault(&mut self, problem: Problem, source: &Arc<Text>, span: Span) {
+        self.problems.push(problem.at(source, span, ""));
     }
 
     /// Keeps a value, or the problem with its place.
-    fn keep<T>(&mut self, result: Result<T, Problem>, span: Span) -> Option<T> {
-        result.map_err(|problem| self.fault(problem, span)).ok()
+    fn keep<T>(&mut self, result: Result<T, Problem>, source: &Arc<Text>, span: Span) -> Option<T> {
+        result.map_err(|problem| self.fault(problem, source, span)).ok()
     }
 
-    fn rule(&mut self, rule: &document::Rule) {
+    /// Gives a rule its number.
+    fn number(&mut self, rule: &document::Rule) -> u16 {
         let number = u16::try_from(self.out.rules.len() + 1).unwrap_or(u16::MAX);
         let place = rule.place();
-        let (line, column) = self.source.position(place.start);
+        let (line, column) = rule.source.position(place.start);
         self.out.rules.push(Rule {
             number,
             stage: rule.stage,
             kind: rule.kind,
             effect: rule.effect,
             text: rule.target.text(),
-            file: self.source.name().into(),
+            file: rule.source.name().into(),
             line,
             column,
+            exception: None,
         });
-        let (texts, stage, wildcards) = match &rule.target {
-            Target::Glob { glob, leads_to } => {
-                let stage = leads_to.as_ref().map_or(STAY, |stage| self.stage(stage));
-                let Some((texts, wildcards)) = self.globs(glob, rule.kind, rule.effect) else { return };
-                (texts, stage, wildcards)
+        self.out.places.push(Some((Arc::clone(&rule.source), place)));
+        self.out.wildcards.push(0);
+        number
+    }
+
+    fn rule(&mut self, rule: &document::Rule) {
+        let number = self.number(rule);
+        let stage = match &rule.target {
+            Target::Glob { leads_to: Some(stage), .. } => {
+                self.stage(&rule.source, stage).map_or(STAY, u16::from)
             }
-            Target::Net { address, host, ports, protocol } => {
-                let ports = self.ports(ports.as_ref());
-                let protocol = protocol.as_ref().and_then(|p| self.keep(address::protocol(&p.value), p.span));
-                if let Some(host) = host {
-                    self.host(rule, number, host, ports, protocol);
-                    self.out.wildcards.push(0);
-                    return;
-                }
-                let Some(address) = address else { return };
-                let Some(block) = self.keep(Block::parse(&address.value), address.span) else { return };
-                (block.sequences(&ports.unwrap_or_default(), protocol, rule.effect), STAY, 0)
+            _ => STAY,
+        };
+        let Some(matched) = self.target(rule) else { return };
+        let texts = match matched {
+            Matched::Paths(globs) => self.texts(&globs, number, rule.effect),
+            Matched::Addresses(texts) => texts,
+            Matched::Host(host) => {
+                return self.out.hosts.push(HostRule { rule: number, stage: rule.stage, ..host });
             }
         };
-        self.out.wildcards.push(wildcards);
-        self.pattern(rule.stage, rule.kind, Pattern { rule: number, effect: rule.effect, stage, texts });
+        self.pattern(rule.stage, rule.kind, Pattern { stage, ..Pattern::new(number, rule.effect, texts) });
+    }
+
+    /// What a rule matches.
+    fn target(&mut self, rule: &document::Rule) -> Option<Matched> {
+        let source = &rule.source;
+        match &rule.target {
+            Target::Net { address, host, ports, protocol } => {
+                let ports = self.ports(source, ports.as_ref());
+                let protocol =
+                    protocol.as_ref().and_then(|p| self.keep(address::protocol(&p.value), source, p.span));
+                if let Some(host) = host {
+                    return self.host(rule, host, ports, protocol).map(Matched::Host);
+                }
+                let address = address.as_ref()?;
+                let block = self.keep(Block::parse(&address.value), source, address.span)?;
+                let texts = block.sequences(&ports.unwrap_or_default(), protocol, rule.effect);
+                Some(Matched::Addresses(texts))
+            }
+            _ => self.paths(rule).map(Matched::Paths),
+        }
     }
 
     fn pattern(&mut self, stage: u8, kind: Kind, pattern: Pattern) {
@@ -156,60 +203,26 @@ impl Lowering<'_> {
         }
     }
 
-    /// The index of a stage that a rule leads to.
-    fn stage(&mut self, name: &At<String>) -> u16 {
+    /// The index of a stage that is named.
+    fn stage(&mut self, source: &Arc<Text>, name: &At<String>) -> Option<u8> {
         let stages = &self.document.stages;
         if let Some(index) = stages.iter().position(|stage| stage.name.value == name.value) {
-            return index as u16;
+            return u8::try_from(index).ok();
         }
         let names: Vec<&str> = stages.iter().map(|stage| stage.name.value.as_str()).collect();
         let message = format!("there is no stage `{}`", name.value);
         let problem = Problem::new(Code::UnknownStage, message).help(suggest(&name.value, &names));
-        self.fault(problem, name.span);
-        STAY
-    }
-
-    /// What a glob or a set matches, and how many wildcards it has.
-    fn globs(&mut self, glob: &At<String>, kind: Kind, effect: Effect) -> Option<(Vec<Sequence>, usize)> {
-        let globs = if let Some(name) = glob.value.strip_prefix('@') {
-            let Some(set) = self.sets.get(name) else {
-                let names: Vec<String> = self.sets.iter().map(|set| format!("@{}", set.name)).collect();
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                let problem = Problem::new(Code::UnknownSet, format!("there is no set `{}`", glob.value));
-                self.fault(problem.help(suggest(&glob.value, &names)), glob.span);
-                return None;
-            };
-            set.globs.clone()
-        } else {
-            vec![self.keep(Glob::parse(&glob.value), glob.span)?]
-        };
-        let set = glob.value.starts_with('@');
-        let mut texts = Vec::with_capacity(globs.len());
-        let mut wildcards = 0;
-        for mut one in globs {
-            if kind == Kind::Exec {
-                one = one.in_program_directories();
-            } else if set && one.names_program() {
-                let message = format!("`{}` is a set of programs, for rules below `exec`", glob.value);
-                self.fault(Problem::new(Code::ProgramsHere, message), glob.span);
-                return None;
-            }
-            let checked = one.check();
-            self.keep(checked, glob.span)?;
-            self.used.extend(one.anchors());
-            wildcards += one.wildcards();
-            let sequences = one.sequences(effect != Effect::Allow);
-            self.characters += sequences.iter().map(Vec::len).sum::<usize>();
-            texts.extend(sequences);
-        }
-        Some((texts, wildcards))
+        self.fault(problem, source, name.span);
+        None
     }
 
     /// The ports of a network rule; `None` if it names none.
-    fn ports(&mut self, ports: Option<&At<Vec<At<String>>>>) -> Option<Vec<PortRange>> {
-        let ports = ports?;
-        let mut ranges: Vec<PortRange> =
-            ports.value.iter().filter_map(|p| self.keep(PortRange::parse(&p.value), p.span)).collect();
+    fn ports(&mut self, source: &Arc<Text>, ports: Option<&At<Vec<At<String>>>>) -> Option<Vec<PortRange>> {
+        let mut ranges: Vec<PortRange> = ports?
+            .value
+            .iter()
+            .filter_map(|port| self.keep(PortRange::parse(&port.value), source, port.span))
+            .collect();
         ranges.sort_unstable();
         Some(ranges)
     }
@@ -218,16 +231,17 @@ impl Lowering<'_> {
     fn host(
         &mut self,
         rule: &document::Rule,
-        number: u16,
         host: &At<String>,
         ports: Option<Vec<PortRange>>,
         protocol: Option<enforcer_common::address::Protocol>,
-    ) {
-        let Some(name) = self.keep(Host::parse(&host.value), host.span) else { return };
+    ) -> Option<HostRule> {
+        let source = &rule.source;
+        let name = self.keep(Host::parse(&host.value), source, host.span)?;
         if rule.effect == Effect::Deny {
             let problem = Problem::new(Code::Destination, "a deny rule names addresses, not a host")
                 .help("what no rule allows is denied already; a name can lead anywhere");
-            return self.fault(problem, host.span);
+            self.fault(problem, source, host.span);
+            return None;
         }
         let count: usize = ports.iter().flatten().map(|range| range.count()).sum();
         let wrong = match (&ports, &name) {
@@ -240,16 +254,18 @@ impl Lowering<'_> {
             _ => None,
         };
         if let Some(message) = wrong {
-            return self
-                .fault(Problem::new(Code::Port, message).help("such as `ports: [443]`"), rule.place());
+            let problem = Problem::new(Code::Port, message).help("such as `ports: [443]`");
+            self.fault(problem, source, rule.place());
+            return None;
         }
-        self.out.hosts.push(HostRule {
-            rule: number,
+        Some(HostRule {
+            rule: 0,
             stage: rule.stage,
             host: name,
             ports: ports.unwrap_or_default(),
             protocol,
-        });
+            recorded: false,
+        })
     }
 
     /// What the enforcer itself says, in every stage: a memory file is not executed, else one whose name ends well
@@ -268,94 +284,21 @@ impl Lowering<'_> {
                 file: "the enforcer's own rules".into(),
                 line: 0,
                 column: 0,
+                exception: None,
             });
+            self.out.places.push(None);
             self.out.wildcards.push(0);
-            let texts = glob.sequences(true);
-            self.pattern(
-                stage,
-                Kind::Exec,
-                Pattern { rule: number, effect: Effect::Deny, stage: STAY, texts },
-            );
+            self.pattern(stage, Kind::Exec, Pattern::new(number, Effect::Deny, glob.sequences(true)));
         }
     }
 }
 
-impl Lowered {
-    /// Tells which rules need too large an automaton.
-    pub(super) fn too_large(&self, source: &Arc<Text>, document: &Document, large: TooLarge) -> Error {
-        let (TooLarge::Rules(index) | TooLarge::Table { most: index, .. }) = large;
-        let rules = &self.automata[index];
-        let stage = &document.stages[usize::from(rules.stage)].name;
-        let described = format!(
-            "the {} of stage `{}`",
-            count(rules.patterns.len(), &format!("{} rule", rules.kind.name())),
-            stage.value
-        );
-        if let TooLarge::Table { what, found, limit, .. } = large {
-            let message = format!("the compiled profile needs {found} {what}; there is room for {limit}");
-            let help =
-                format!("most of it is for {described}: use fewer or shorter globs, or split the profile");
-            return Problem::new(Code::TableFull, message).help(help).at(source, stage.span, "").into();
-        }
-        let culprits = culprits(&rules.patterns);
-        let mut numbers: Vec<u16> = culprits.iter().map(|p| p.rule).collect();
-        let wild = |number: u16| self.wildcards.get(usize::from(number) - 1).copied().unwrap_or(0);
-        numbers.sort_by_key(|&number| (std::cmp::Reverse(wild(number)), number));
-        numbers.truncate(5);
-        let place = |number: u16| document.rules.get(usize::from(number) - 1).map(document::Rule::place);
-        let message = format!(
-            "{described} need too large an automaton; {} of them are enough for that",
-            culprits.len()
-        );
-        let mut places = numbers.iter().filter_map(|&number| place(number));
-        let first = places.next().unwrap_or_default();
-        let mut problem = Problem::new(Code::Explosion, message)
-            .help("each wildcard doubles what must be kept in mind about the others: use fewer `*` in a rule, or begin it with a directory instead of `**`")
-            .at(source, first, "this rule");
-        for span in places {
-            problem = problem.and(span, "and this one");
-        }
-        problem.into()
-    }
-
-    /// Tells of a transition that never happens.
-    pub(super) fn shadowed(
-        &self,
-        source: &Arc<Text>,
-        document: &Document,
-        rule: u16,
-        by: u16,
-    ) -> Option<Problem> {
-        let place =
-            |number: u16| document.rules.get(usize::from(number).checked_sub(1)?).map(document::Rule::place);
-        let text = |number: u16| {
-            self.rules.get(usize::from(number) - 1).map(|r| r.text.as_str()).unwrap_or_default()
-        };
-        let message = format!("this rule never leads to its stage: `{}` allows the same before it", text(by));
-        Some(
-            Problem::new(Code::ShadowedStage, message)
-                .help("of the allow rules that match, the first decides: move this one up")
-                .at(source, place(rule)?, "never decides")
-                .and(place(by)?, "decides instead"),
-        )
-    }
-}
-
-/// A shortest run of rules whose automaton alone is as large as to be suspicious. The full size would name them
-/// no better and take twenty times a second.
-fn culprits(patterns: &[Pattern]) -> &[Pattern] {
-    let fits = |patterns: &[Pattern]| determinize(patterns, DFA_BYTES / 16).is_some();
-    // The fewest from the beginning that do not fit; then the fewest of those from the end.
-    let (mut good, mut bad) = (0, patterns.len());
-    while bad - good > 1 {
-        let middle = good.midpoint(bad);
-        if fits(&patterns[..middle]) { good = middle } else { bad = middle }
-    }
-    let patterns = &patterns[..bad];
-    let (mut bad, mut good) = (0, patterns.len());
-    while good - bad > 1 {
-        let middle = good.midpoint(bad);
-        if fits(&patterns[middle..]) { good = middle } else { bad = middle }
-    }
-    &patterns[bad..]
+/// What a rule matches.
+enum Matched {
+    /// Paths.
+    Paths(Vec<Glob>),
+    /// Addresses.
+    Addresses(Vec<Sequence>),
+    /// A host.
+    Host(HostRule),
 }

@@ -8,25 +8,36 @@
 pub mod address;
 mod automaton;
 pub mod compile;
+pub mod date;
 mod decode;
 pub mod document;
 pub mod error;
+pub mod exception;
+mod extends;
 pub mod find;
 pub mod glob;
+mod keys;
 mod lower;
 mod minimize;
 mod nfa;
 mod parse;
+pub mod schema;
+pub mod select;
 pub mod sets;
 #[cfg(test)]
 mod tests;
+pub mod variables;
 
 pub use address::{Host, PortRange};
 pub use compile::{Compiled, HostRule, Rule, leads_to};
+pub use date::Date;
 pub use document::{Budgets, Effect, Mode, OnDenial, OnTrip, Respond};
 pub use error::{Code, Error, Problem, Text};
+pub use exception::Exception;
 pub use find::{available, find};
 pub use glob::ANCHOR_NAMES;
+pub use select::Select;
+pub use variables::Variable;
 
 /// Finds and compiles the profile that `--profile` names.
 ///

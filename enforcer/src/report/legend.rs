@@ -68,7 +68,8 @@ impl Legend {
             Stage { name: name.clone(), line: first_line(number, None).unwrap_or(0), kinds }
         };
         let rule = |rule: &profile::Rule| Rule { place: rule.to_string(), text: rule.text.clone() };
-        let anchor = |(name, value): (&str, &Path)| (name.to_owned(), value.as_os_str().as_bytes().to_vec());
+        let anchor =
+            |(_, name, value): (usize, &str, &Path)| (name.to_owned(), value.as_os_str().as_bytes().to_vec());
         Self {
             name: profile.name.clone(),
             file: profile.source.to_string(),

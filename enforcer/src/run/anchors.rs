@@ -10,7 +10,8 @@ use std::{
 
 use enforcer_common::anchor::{ANCHOR_MAX, Anchors};
 
-use super::{Error, invoker::Invoker};
+use super::{Error, environment::Environment, invoker::Invoker};
+use crate::profile::{self, variables::split_default};
 
 /// Names as profiles write them, in the order of the anchors.
 pub const NAMES: [&str; 3] = ["${workspace}", "~", "${tmp}"];
@@ -24,6 +25,21 @@ pub struct Places {
     pub home: PathBuf,
     /// `$TMPDIR`, else `/tmp`.
     pub tmp: PathBuf,
+    /// What the profile's variables of the environment stand for.
+    pub variables: Vec<Variable>,
+}
+
+/// A variable of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name in the environment.
+    pub name: String,
+    /// As the profile writes it.
+    pub text: String,
+    /// Its anchor.
+    pub anchor: usize,
+    /// The directory; none if the variable is not set and the profile gives no default.
+    pub value: Option<PathBuf>,
 }
 
 impl Places {
@@ -31,23 +47,64 @@ impl Places {
     ///
     /// # Errors
     ///
-    /// The working directory has gone, or the user has no home.
-    pub fn find(invoker: &Invoker) -> Result<Self, Error> {
+    /// The working directory has gone, the user has no home, or a variable is no absolute path.
+    pub fn find(invoker: &Invoker, variables: &[profile::Variable]) -> Result<Self, Error> {
         let workspace = std::env::current_dir().and_then(resolve);
         let home = invoker.home().ok_or(Error::NoHome { uid: invoker.uid.as_raw() })?;
         let tmp = invoker.environment.absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
-        Ok(Self {
+        let mut places = Self {
             workspace: workspace.map_err(Error::system("find the working directory"))?,
             home: resolve(home).map_err(Error::system("resolve the home directory"))?,
             tmp: resolve(tmp).map_err(Error::system("resolve the directory for temporary files"))?,
-        })
+            variables: Vec::new(),
+        };
+        let environment = &invoker.environment;
+        places.variables = variables
+            .iter()
+            .map(|variable| places.variable(variable, environment))
+            .collect::<Result<_, _>>()?;
+        Ok(places)
     }
 
-    /// Names and values, in the order of the anchors.
+    /// What a variable of the environment stands for. As for a shell, an empty one is not set.
+    fn variable(&self, variable: &profile::Variable, environment: &Environment) -> Result<Variable, Error> {
+        let text = variable.to_string();
+        let value = match environment.get(&variable.name).filter(|value| !value.is_empty()) {
+            Some(value) => {
+                let value = PathBuf::from(value);
+                if !value.is_absolute() {
+                    let why = "which is not an absolute path; set the variable to one, or unset it";
+                    return Err(Error::Anchor { name: text, value, why });
+                }
+                Some(value)
+            }
+            None => variable.default.as_deref().map(|default| self.default_place(default)),
+        };
+        let value = value.map(resolve).transpose();
+        let value = value.map_err(Error::system("resolve the directory of a variable"))?;
+        Ok(Variable { name: variable.name.clone(), text, anchor: variable.anchor, value })
+    }
+
+    /// The directory that a default names.
+    fn default_place(&self, default: &str) -> PathBuf {
+        let (anchor, rest) = split_default(default);
+        let [workspace, home, tmp] = [&self.workspace, &self.home, &self.tmp];
+        match anchor.and_then(|index| [workspace, home, tmp].get(index).copied()) {
+            Some(place) if rest.is_empty() => place.clone(),
+            Some(place) => place.join(rest.trim_start_matches('/')),
+            None => PathBuf::from(rest),
+        }
+    }
+
+    /// Anchors, names and values, in the order of the anchors; without those that have no value.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, &Path); 3] {
+    pub fn named(&self) -> Vec<(usize, &str, &Path)> {
         let [workspace, home, tmp] = NAMES;
-        [(workspace, &self.workspace), (home, &self.home), (tmp, &self.tmp)]
+        let mut named = vec![(0, workspace, &*self.workspace), (1, home, &*self.home), (2, tmp, &*self.tmp)];
+        for Variable { text, anchor, value, .. } in &self.variables {
+            named.extend(value.as_deref().map(|value| (*anchor, text.as_str(), value)));
+        }
+        named
     }
 
     /// As the kernel takes them.
@@ -57,14 +114,16 @@ impl Places {
     /// A value that cannot be an anchor.
     pub fn anchors(&self) -> Result<Anchors, Error> {
         let mut anchors = Anchors::NONE;
-        for (index, (name, value)) in self.named().into_iter().enumerate() {
+        for (index, name, value) in self.named() {
             anchors.set(index, value.as_os_str().as_bytes()).map_err(|_| Error::Anchor {
                 name: name.to_owned(),
                 value: value.to_owned(),
                 why: if value.as_os_str().len() > ANCHOR_MAX {
                     "which is longer than the 255 bytes that the kernel half can hold; use a shorter path"
-                } else {
+                } else if index < NAMES.len() {
                     "and everything would lie below it; start from another directory, or set HOME or TMPDIR"
+                } else {
+                    "and everything would lie below it; set the variable to another directory"
                 },
             })?;
         }
@@ -94,7 +153,7 @@ mod tests {
     use super::*;
 
     fn places(workspace: &str, home: &str) -> Places {
-        Places { workspace: workspace.into(), home: home.into(), tmp: "/tmp".into() }
+        Places { workspace: workspace.into(), home: home.into(), tmp: "/tmp".into(), variables: Vec::new() }
     }
 
     #[test]
@@ -131,5 +190,45 @@ mod tests {
         assert!(places("/home", "/home/u").home_is_in_workspace());
         assert!(places("/home/u", "/home/u").home_is_in_workspace());
         assert!(!places("/home/u/app", "/home/u").home_is_in_workspace());
+    }
+
+    /// The value of a variable in an environment.
+    fn value(name: &str, default: Option<&str>, environment: &str) -> Result<Option<PathBuf>, Error> {
+        let variable =
+            profile::Variable { name: name.into(), default: default.map(str::to_owned), anchor: 3 };
+        let environment = Environment::parse(environment.as_bytes());
+        places("/srv/app", "/nowhere/u").variable(&variable, &environment).map(|variable| variable.value)
+    }
+
+    #[test]
+    fn variables_have_the_users_value_or_their_default() {
+        let value = |default, environment| value("CACHE", default, environment).ok().unwrap();
+        assert_eq!(value(Some("/x"), "CACHE=/nowhere/cache"), Some("/nowhere/cache".into()));
+        assert_eq!(value(Some("/x"), "CACHE="), Some("/x".into()));
+        assert_eq!(value(Some("~/.cache"), ""), Some("/nowhere/u/.cache".into()));
+        assert_eq!(value(Some("${workspace}"), ""), Some("/srv/app".into()));
+        assert_eq!(value(Some("${tmp}/cache"), "CACHES=/y"), Some("/tmp/cache".into()));
+        assert_eq!(value(None, ""), None);
+    }
+
+    #[test]
+    fn a_variable_that_is_no_place_is_refused() {
+        let error = value("CACHE", Some("/x"), "CACHE=cache").unwrap_err().to_string();
+        assert!(
+            error.starts_with("`${env.CACHE:-/x}` would stand for cache, which is not an absolute"),
+            "{error}"
+        );
+        let mut places = places("/srv", "/home/u");
+        places.variables.push(Variable {
+            name: "A".into(),
+            text: "${env.A}".into(),
+            anchor: 4,
+            value: Some("/cache".into()),
+        });
+        assert_eq!(places.anchors().ok().unwrap().len[..6], [4, 7, 4, 0, 6, 0]);
+        places.variables[0].value = Some("/".into());
+        assert!(places.anchors().is_err());
+        places.variables[0].value = None;
+        assert_eq!(places.anchors().ok().unwrap().len[4], 0);
     }
 }

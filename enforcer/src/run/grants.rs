@@ -128,7 +128,14 @@ mod tests {
 
     fn rule(number: u16, stage: u8, ports: &[(u16, u16)]) -> HostRule {
         let ports = ports.iter().map(|&(first, last)| PortRange { first, last }).collect();
-        HostRule { rule: number, stage, host: Host::NpmRegistry, ports, protocol: Some(Protocol::Tcp) }
+        HostRule {
+            rule: number,
+            stage,
+            host: Host::NpmRegistry,
+            ports,
+            protocol: Some(Protocol::Tcp),
+            recorded: false,
+        }
     }
 
     fn granted(grants: &Grants, address: &str, port: u16, protocol: Protocol) -> Option<(u16, u16)> {

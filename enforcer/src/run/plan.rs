@@ -14,7 +14,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::{
     Error, Options,
-    anchors::Places,
+    anchors::{self, Places},
     breaker::Breaker,
     choose::choose,
     command,
@@ -138,7 +138,8 @@ fn look(options: &Options, invoker: &Invoker) -> Result<(Compiled, PathBuf, Plac
     let profile = profile::load(&name.to_string_lossy())?;
     let typed = command.first().map(OsString::as_os_str).unwrap_or_default();
     let file = command::find(typed, environment.get("PATH"))?;
-    Ok((profile, file, Places::find(invoker)?))
+    let places = Places::find(invoker, &profile.variables)?;
+    Ok((profile, file, places))
 }
 
 /// Says what one should know about the places.
@@ -149,6 +150,10 @@ fn warn(profile: &Compiled, places: &Places, invoker: &Invoker, terminal: &Termi
         terminal.note(&format!(
             "your home directory lies in the workspace {workspace}: what the profile allows there it allows at home"
         ));
+    }
+    for variable in places.variables.iter().filter(|variable| variable.value.is_none()) {
+        let anchors::Variable { text, name, .. } = variable;
+        terminal.note(&format!("{name} is not set: rules of the profile with `{text}` match nothing"));
     }
     let listed = invoker.home.as_ref().and_then(|home| home.canonicalize().ok());
     if let Some(listed) = listed.filter(|listed| used(1) && *listed != places.home) {

@@ -3,7 +3,10 @@
 //! How globs are read: alternatives are written out, then each is taken apart.
 
 use super::{ALTERNATIVES_MAX, ANCHOR_NAMES, Atom, HOME};
-use crate::profile::error::{Code, Problem, suggest};
+use crate::profile::{
+    error::{Code, Problem, suggest},
+    variables,
+};
 
 /// Reads a glob: the elements of each of its alternatives.
 pub(super) fn read(text: &str) -> Result<Vec<Vec<Atom>>, Problem> {
@@ -66,7 +69,7 @@ fn braces(text: &str) -> Result<Option<Braces<'_>>, Problem> {
             b'[' => at = class_end(text, at)?,
             b'$' if bytes.get(at + 1) == Some(&b'{') => {
                 // A variable, not alternatives. Whether there is one of this name is looked into later.
-                at += text[at..].find('}').ok_or_else(|| unclosed("${", "}"))?;
+                at = variable_end(text, at)?;
             }
             b'{' => {
                 if depth == 0 {
@@ -98,6 +101,20 @@ fn braces(text: &str) -> Result<Option<Braces<'_>>, Problem> {
 fn unclosed(open: &str, close: &str) -> Problem {
     Problem::new(Code::Glob, format!("this glob has a `{open}` without `{close}`"))
         .help(format!("write `\\{}` for the character", &open[..1]))
+}
+
+/// The index of the `}` that closes the variable at `open`. A default may have a variable within.
+fn variable_end(text: &str, open: usize) -> Result<usize, Problem> {
+    let mut depth = 0;
+    for (at, byte) in text.bytes().enumerate().skip(open) {
+        match byte {
+            b'{' => depth += 1,
+            b'}' if depth == 1 => return Ok(at),
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    Err(unclosed("${", "}"))
 }
 
 /// The index of the `]` that closes the class at `open`.
@@ -143,8 +160,8 @@ fn atoms(text: &str) -> Result<Vec<Atom>, Problem> {
                 atoms.push(Atom::Anchor(HOME));
             }
             b'$' if bytes.get(at + 1) == Some(&b'{') => {
-                let end = at + text[at..].find('}').ok_or_else(|| unclosed("${", "}"))?;
-                atoms.push(Atom::Anchor(anchor(&text[at + 2..end], at, bytes.get(end + 1))?));
+                let end = variable_end(text, at)?;
+                atoms.push(variable(&text[at + 2..end], at, bytes.get(end + 1))?);
                 at = end;
             }
             b'?' => atoms.push(Atom::One),
@@ -177,20 +194,13 @@ fn atoms(text: &str) -> Result<Vec<Atom>, Problem> {
     Ok(atoms)
 }
 
-/// The anchor of a variable.
-fn anchor(name: &str, at: usize, after: Option<&u8>) -> Result<usize, Problem> {
-    let Some(index) = ANCHOR_NAMES.iter().position(|n| *n == name) else {
-        let variable = format!("${{{name}}}");
-        let known = ANCHOR_NAMES.map(|name| format!("${{{name}}}"));
-        let help = suggest(&variable, &known.each_ref().map(String::as_str));
-        return Err(if name.starts_with("env.") {
-            Problem::new(Code::NotSupported, format!("`{variable}` is not supported yet")).help(help)
-        } else if name == "npm.registry" {
-            Problem::new(Code::Variable, format!("`{variable}` is a host, not a path"))
-                .help("use it as `host:` below `network`")
-        } else {
-            Problem::new(Code::Variable, format!("there is no variable `{variable}`")).help(help)
-        });
+/// The anchor of a variable, or a variable of the environment.
+fn variable(name: &str, at: usize, after: Option<&u8>) -> Result<Atom, Problem> {
+    let atom = if let Some(name) = name.strip_prefix("env.") {
+        let (name, default) = variables::read(name)?;
+        Atom::Variable(name, default)
+    } else {
+        Atom::Anchor(anchor(name)?)
     };
     if at != 0 {
         return Err(Problem::new(Code::Variable, format!("`${{{name}}}` may only begin a glob"))
@@ -200,7 +210,23 @@ fn anchor(name: &str, at: usize, after: Option<&u8>) -> Result<usize, Problem> {
         return Err(Problem::new(Code::Variable, format!("`${{{name}}}` must be followed by `/`"))
             .help(format!("`${{{name}}}/**` is everything below it")));
     }
-    Ok(index)
+    Ok(atom)
+}
+
+/// The anchor of this name.
+fn anchor(name: &str) -> Result<usize, Problem> {
+    ANCHOR_NAMES.iter().position(|n| *n == name).ok_or_else(|| {
+        let variable = format!("${{{name}}}");
+        if name == "npm.registry" {
+            return Problem::new(Code::Variable, format!("`{variable}` is a host, not a path"))
+                .help("use it as `host:` below `network`");
+        }
+        let mut known = ANCHOR_NAMES.map(|name| format!("${{{name}}}")).to_vec();
+        known.push("${env.NAME}".to_owned());
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        Problem::new(Code::Variable, format!("there is no variable `{variable}`"))
+            .help(suggest(&variable, &known))
+    })
 }
 
 /// Reads the inside of `[…]`.

@@ -3,9 +3,13 @@
 //! Tests that need the whole of the compiler.
 
 mod errors;
+mod exceptions;
+mod extends;
 mod layout;
 mod meaning;
 mod naive;
+mod parts;
+mod schema;
 mod shipped;
 
 use super::{Compiled, Text};
