@@ -40,7 +40,8 @@ pub(super) struct Pattern {
     pub(super) effect: Effect,
     /// The stage that it leads to, or [`STAY`].
     pub(super) stage: u16,
-    /// Whether it is an exception, whose every use is recorded.
+    /// Whether it is an exception, whose every use is recorded: also where another rule allows the same, because a
+    /// deny rule may be about another spelling, and only the exception takes that away.
     pub(super) recorded: bool,
     /// The texts that it matches.
     pub(super) texts: Vec<Sequence>,
@@ -270,17 +271,11 @@ fn outcome(patterns: &[Pattern], matching: &[usize], shadows: &mut Shadows) -> O
                 }
             }
             Effect::Except => outcome.flags |= Outcome::EXCEPT,
-            // Exceptions come last. One that matches is named even where another rule allows the same: a deny rule
-            // may match another spelling, and only the exception takes that away.
-            Effect::Allow if pattern.recorded => {
-                let named = outcome.flags & Outcome::RECORD != 0;
-                outcome.flags |= Outcome::ALLOW | Outcome::RECORD;
-                if !named {
-                    outcome.allow_rule = pattern.rule;
-                }
-            }
             Effect::Allow => {
                 outcome.flags |= Outcome::ALLOW;
+                if pattern.recorded {
+                    outcome.flags |= Outcome::RECORD;
+                }
                 let decides = outcome.allow_rule == 0;
                 if decides {
                     outcome.allow_rule = pattern.rule;
