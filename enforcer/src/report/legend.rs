@@ -56,8 +56,9 @@ impl Legend {
     #[must_use]
     pub fn new(profile: &Compiled, places: &Places) -> Self {
         let first_line = |stage: usize, kind: Option<Kind>| {
-            let of_stage =
-                profile.rules.iter().filter(|rule| usize::from(rule.stage) == stage && rule.line > 0);
+            // Where the stage is in this profile, not in one that it extends, and not where its exceptions are.
+            let here = |rule: &&profile::Rule| rule.file == profile.source && rule.exception.is_none();
+            let of_stage = profile.rules.iter().filter(here).filter(|rule| usize::from(rule.stage) == stage);
             of_stage.filter(|rule| kind.is_none_or(|kind| rule.kind == kind)).map(|rule| rule.line).min()
         };
         let stage = |(number, name): (usize, &String)| {

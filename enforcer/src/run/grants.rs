@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use enforcer_common::address::{Endpoint, Grant, GrantKey, Protocol};
+use enforcer_common::address::{Endpoint, GRANT_RECORDED, Grant, GrantKey, Protocol};
 
 use super::{Error, registry::Registry, resolv};
 use crate::{
@@ -89,8 +89,9 @@ impl Grants {
             for &protocol in protocols {
                 let grant = self.by_endpoint.entry(endpoint(*address, port, protocol)).or_default();
                 let Some(slot) = grant.get_mut(usize::from(rule.stage)) else { continue };
-                if *slot == 0 || rule.rule < *slot {
-                    *slot = rule.rule; // The rule that was written first.
+                if *slot == 0 || rule.rule < *slot & !GRANT_RECORDED {
+                    // The rule that was written first.
+                    *slot = rule.rule | if rule.recorded { GRANT_RECORDED } else { 0 };
                 }
             }
         }
@@ -157,6 +158,19 @@ mod tests {
             }
         }
         assert!(grants.warnings.is_empty() && grants.for_kernel().is_ok());
+    }
+
+    #[test]
+    fn an_exception_is_recorded_unless_another_rule_grants_the_same() {
+        let address = [IpAddr::from([192, 0, 2, 1])];
+        let exception = HostRule { recorded: true, ..rule(9, 0, &[(80, 81)]) };
+        let mut grants = Grants::default();
+        grants.add_rule(&exception, &address, None);
+        grants.add_rule(&rule(3, 0, &[(81, 81)]), &address, None);
+        assert_eq!(granted(&grants, "192.0.2.1", 80, Protocol::Tcp), Some((9 | GRANT_RECORDED, 0)));
+        assert_eq!(granted(&grants, "192.0.2.1", 81, Protocol::Tcp), Some((3, 0)));
+        grants.add_rule(&exception, &address, None);
+        assert_eq!(granted(&grants, "192.0.2.1", 81, Protocol::Tcp), Some((3, 0)));
     }
 
     #[tokio::test]

@@ -18,8 +18,12 @@ impl Lowering<'_> {
     pub(super) fn exception(&mut self, exception: &document::Exception, today: Date) {
         let written = &exception.rule;
         let Some(stage) = self.stage(&written.source, &exception.stage) else { return };
+        let variables = self.variables.0.len();
         let Some(matched) = self.target(written) else { return };
         let expired = exception.expires <= today;
+        if expired {
+            self.variables.0.truncate(variables);
+        }
         let rule = (!expired).then(|| self.exempt(exception, stage, matched));
         let (line, _) = written.source.position(exception.id.span.start);
         self.out.exceptions.push(Exception {

@@ -9,6 +9,7 @@ mod layout;
 mod meaning;
 mod naive;
 mod parts;
+mod reach;
 mod schema;
 mod shipped;
 
