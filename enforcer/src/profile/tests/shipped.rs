@@ -219,9 +219,13 @@ fn sets_are_described_and_globs_stand_there_once() {
     assert_eq!(names.len(), sets.iter().count());
 }
 
+/// The example of the language reference.
+pub(super) fn example() -> &'static str {
+    let reference = include_str!("../../../../profiles/README.md");
+    reference.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap()
+}
+
 #[test]
 fn the_reference_has_an_example_that_compiles() {
-    let reference = include_str!("../../../../profiles/README.md");
-    let example = reference.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    assert_eq!(super::compile(example).stages, ["first", "second"]);
+    assert_eq!(super::compile(example()).stages, ["first", "second"]);
 }
