@@ -4,7 +4,11 @@
 
 use enforcer_common::{Kind, Reason, Verdict};
 
-use super::{escape::escape, legend::Legend, target::Target};
+use super::{
+    escape::escape,
+    legend::{Legend, Rule},
+    target::Target,
+};
 use crate::events::{Attribution, Image, Package, pump::Observed};
 
 /// A denial, or in audit mode what would have been one. Two that are equal tell the same.
@@ -64,9 +68,11 @@ impl Denial {
             None => text.to_owned(),
         };
         match self.reason {
-            Reason::Rule => {
-                legend.place_of_rule(self.rule).map_or_else(|| format!("rule {}", self.rule), str::to_owned)
-            }
+            Reason::Rule => match legend.rule(self.rule) {
+                Some(Rule { exception: Some(id), place, .. }) => format!("{id}, {place}"),
+                Some(rule) => rule.place.clone(),
+                None => format!("rule {}", self.rule),
+            },
             Reason::Default => {
                 with_place("no rule allows it", legend.place_of_default(self.stage, self.kind))
             }

@@ -189,6 +189,9 @@ pub struct Rule {
     /// As it is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The id of the exception that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<String>,
 }
 
 /// A package.

@@ -49,6 +49,8 @@ pub struct Rule {
     pub place: String,
     /// The rule as it is written.
     pub text: String,
+    /// The id of the exception that it is.
+    pub exception: Option<String>,
 }
 
 impl Legend {
@@ -68,7 +70,11 @@ impl Legend {
             }
             Stage { name: name.clone(), line: first_line(number, None).unwrap_or(0), kinds }
         };
-        let rule = |rule: &profile::Rule| Rule { place: rule.to_string(), text: rule.text.clone() };
+        let rule = |rule: &profile::Rule| Rule {
+            place: rule.to_string(),
+            text: rule.text.clone(),
+            exception: rule.exception.clone(),
+        };
         let anchor =
             |(_, name, value): (usize, &str, &Path)| (name.to_owned(), value.as_os_str().as_bytes().to_vec());
         Self {

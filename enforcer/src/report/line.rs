@@ -58,8 +58,12 @@ pub(crate) mod samples {
                 stage("script", 40, [Some(41), Some(43), None, Some(42)]),
             ],
             rules: vec![
-                Rule { place: "profiles/npm-install.yaml:12".into(), text: "node".into() },
-                Rule { place: "profiles/npm-install.yaml:44".into(), text: "@credentials".into() },
+                Rule { place: "profiles/npm-install.yaml:12".into(), text: "node".into(), exception: None },
+                Rule {
+                    place: "profiles/npm-install.yaml:44".into(),
+                    text: "@credentials".into(),
+                    exception: None,
+                },
             ],
             budgets: Default::default(),
             anchors: vec![("${workspace}".into(), b"/srv".to_vec()), ("~".into(), b"/home/u".to_vec())],
@@ -106,6 +110,16 @@ mod tests {
 
     fn plain(denial: &Denial) -> String {
         anstream::adapter::strip_str(&line(denial, &legend())).to_string()
+    }
+
+    #[test]
+    fn the_use_of_an_exception_names_it() {
+        let mut legend = legend();
+        legend.rules[1].exception = Some("EX-7".into());
+        let used = Denial { verdict: Verdict::Allow, ..read(Attribution::Outside, "/home/u/.npmrc") };
+        let shown = anstream::adapter::strip_str(&line(&used, &legend)).to_string();
+        assert!(shown.starts_with("enforcer: allowed by exception"), "{shown}");
+        assert!(shown.ends_with("(stage script: EX-7, profiles/npm-install.yaml:44)"), "{shown}");
     }
 
     #[test]

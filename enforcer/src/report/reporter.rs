@@ -186,6 +186,7 @@ impl Reporter {
             number: denial.rule,
             place: self.legend.place_of_rule(denial.rule).map(str::to_owned),
             text: self.legend.rule(denial.rule).map(|rule| rule.text.clone()),
+            exception: self.legend.rule(denial.rule).and_then(|rule| rule.exception.clone()),
         });
         let bytes = |bytes: &Vec<u8>| bytes.as_slice().into();
         json::Event {
