@@ -116,6 +116,11 @@ impl Glob {
         self.flat.iter().flat_map(|atoms| sequences(atoms, deleted)).collect()
     }
 
+    /// How many elements it has, all alternatives together.
+    pub(super) fn len(&self) -> usize {
+        self.flat.iter().map(Vec::len).sum()
+    }
+
     /// How many of its elements match more than one text; what blows automata up.
     pub(super) fn wildcards(&self) -> usize {
         let wild = |a: &&Atom| matches!(a, Atom::Star | Atom::Any | Atom::One | Atom::Class(_));

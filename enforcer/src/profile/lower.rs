@@ -84,18 +84,15 @@ pub(super) fn lower(document: &Document, sets: &Sets, today: Date, problems: &mu
             wildcards: Vec::new(),
         },
     };
-    lowering.read_labels();
+    let complete = lowering.read_labels();
     let rules = document.rules.iter().map(|rule| (rule, None));
     let exceptions = document.exceptions.iter().map(|exception| (&exception.rule, Some(exception)));
-    for (rule, exception) in rules.chain(exceptions) {
+    for (rule, exception) in rules.chain(exceptions).filter(|_| complete) {
         match exception {
             None => lowering.rule(rule),
             Some(exception) => lowering.exception(exception, today),
         }
-        if lowering.characters > CHARACTERS_MAX {
-            let message =
-                format!("written out, the rules up to here have more than {CHARACTERS_MAX} characters");
-            lowering.fault(Problem::new(Code::Alternatives, message), &rule.source, rule.place());
+        if lowering.too_long(&rule.source, rule.place()) {
             break;
         }
     }
@@ -134,6 +131,17 @@ impl Lowering<'_> {
     /// Keeps a value, or the problem with its place.
     fn keep<T>(&mut self, result: Result<T, Problem>, source: &Arc<Text>, span: Span) -> Option<T> {
         result.map_err(|problem| self.fault(problem, source, span)).ok()
+    }
+
+    /// Tells if all globs up to here are too long when written out.
+    fn too_long(&mut self, source: &Arc<Text>, span: Span) -> bool {
+        let too_long = self.characters > CHARACTERS_MAX;
+        if too_long {
+            let message =
+                format!("written out, the rules up to here have more than {CHARACTERS_MAX} characters");
+            self.fault(Problem::new(Code::Alternatives, message), source, span);
+        }
+        too_long
     }
 
     /// Gives a rule its number.

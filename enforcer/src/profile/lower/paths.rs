@@ -17,14 +17,22 @@ use super::{
 };
 
 impl Lowering<'_> {
-    /// Reads the globs of all labels, so that what is wrong with them is told once.
-    pub(super) fn read_labels(&mut self) {
+    /// Reads the globs of all labels, so that what is wrong with them is told once. False if there are too many.
+    pub(super) fn read_labels(&mut self) -> bool {
         let document = self.document;
         for label in &document.labels {
-            let globs = label.globs.iter().filter_map(|glob| self.glob(&label.source, glob, Kind::Read));
-            let globs = globs.flatten().collect();
+            let mut globs = Vec::new();
+            for glob in &label.globs {
+                let read = self.glob(&label.source, glob, Kind::Read).unwrap_or_default();
+                self.characters += read.iter().map(Glob::len).sum::<usize>();
+                globs.extend(read);
+                if self.too_long(&label.source, glob.span) {
+                    return false;
+                }
+            }
             self.labels.push(globs);
         }
+        true
     }
 
     /// The globs that a rule for paths stands for.

@@ -60,6 +60,19 @@ fn large_texts_are_refused_before_they_are_read() {
 }
 
 #[test]
+fn labels_are_not_written_out_without_end() {
+    let glob = format!("'/{}{{a,b}}{{a,b}}{{a,b}}{{a,b}}{{a,b}}{{a,b}}{{a,b}}{{a,b}}'", "x".repeat(200));
+    let text = format!(
+        "classify: {{ a: [{}] }}\n{}",
+        vec![glob; 2000].join(", "),
+        super::stage("exec: { allow: [node] }")
+    );
+    let error = refused("labels.yaml", text);
+    assert_eq!(error.problems()[0].code, Code::Alternatives);
+    assert_eq!(error.problems().len(), 1);
+}
+
+#[test]
 fn not_every_problem_is_told() {
     let rules = "          - nowhere/x\n".repeat(100);
     let text = super::stage(&format!("files:\n  write:\n    allow:\n{rules}"));
