@@ -129,8 +129,7 @@ fn below<S: Space>(space: &S, anchors: &Anchors, index: usize) -> Option<u32> {
 fn merge(a: Outcome, b: Outcome) -> Outcome {
     let deny_rule = first(a.deny_rule, b.deny_rule);
     let allowed = if first(a.allow_rule, b.allow_rule) == a.allow_rule { a } else { b };
-    let flags = (a.flags | b.flags) & !Outcome::RECORD | allowed.flags & Outcome::RECORD;
-    Outcome { flags, deny_rule, allow_rule: allowed.allow_rule, stage: allowed.stage }
+    Outcome { flags: a.flags | b.flags, deny_rule, allow_rule: allowed.allow_rule, stage: allowed.stage }
 }
 
 /// The lower of two rule numbers, where 0 is no rule.

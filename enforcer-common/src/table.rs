@@ -83,7 +83,7 @@ impl Outcome {
     pub const EXCEPT: u16 = 2;
     /// An allow rule matches.
     pub const ALLOW: u16 = 4;
-    /// The allow rule that decides is an exception, whose every use is recorded.
+    /// An exception matches, whose every use is recorded.
     pub const RECORD: u16 = 8;
     /// No rule matches. Always outcome 0.
     pub const NONE: Self = Self { flags: 0, deny_rule: 0, allow_rule: 0, stage: STAY };

@@ -47,6 +47,8 @@ enum Attempt {
     Deep { base: PathBuf },
     /// Make a child process.
     Fork,
+    /// Print the nanoseconds that opening a file for reading and closing it takes: the best of ten rounds.
+    Cost { path: PathBuf },
     /// Do what each line of a file says, and print a line with `.` for what was allowed and `x` for what was denied.
     Script { file: PathBuf },
     /// Execute a program.
@@ -75,6 +77,10 @@ fn main() -> anyhow::Result<()> {
     if let Attempt::Script { file } = &attempt {
         return script::run(file);
     }
+    if let Attempt::Cost { path } = &attempt {
+        println!("{}", files::cost(path, times)?);
+        return Ok(());
+    }
     let progress = progress.map(std::fs::File::create).transpose()?;
     let tally = in_parallel(processes, || {
         let mut tally = Tally::default();
@@ -83,7 +89,7 @@ fn main() -> anyhow::Result<()> {
                 Attempt::Read { path } => files::read(&numbered(path, number)),
                 Attempt::Write { path } => files::write(&numbered(path, number)),
                 Attempt::Fork => lineage::fork(),
-                Attempt::Script { .. } => Ok(()),
+                Attempt::Script { .. } | Attempt::Cost { .. } => Ok(()),
                 Attempt::Deep { base } => files::deep(base),
                 Attempt::Exec { program } => files::exec(program),
                 Attempt::Respawn { program, path } => files::respawn(program, path),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Everything a contributor types, as a library: each command of `cargo xtask` is a module here.
 
+pub mod artifact;
+pub mod bench;
 pub mod cache;
 pub mod cmd;
 pub mod debian;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{cache, demo, image, setup, test, vm};
+use xtask::{bench, cache, demo, image, setup, test, vm};
 
 /// Sets up, builds, tests and shows the enforcer.
 #[derive(Debug, Parser)]
@@ -20,6 +20,7 @@ enum Task {
     Setup(setup::Args),
     Demo(demo::Args),
     Test(test::Args),
+    Bench(bench::Args),
     Vm(vm::cli::Args),
     /// Make the guest's disk, as root; called by the other commands.
     #[command(hide = true)]
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Task::Setup(args) => args.run(),
         Task::Demo(args) => args.run(),
         Task::Test(args) => args.run(),
+        Task::Bench(args) => args.run(),
         Task::Vm(args) => args.run(),
         Task::Image => cache::dir().and_then(|cache| image::ensure(&cache)).map(|_| ExitCode::SUCCESS),
     };

@@ -5,13 +5,14 @@ mod guests;
 mod lint;
 mod tally;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
 use self::tally::Tally;
+use crate::artifact::cargo;
 use crate::vm::{Agent, TestBed};
-use crate::{kernel, progress, repo};
+use crate::{kernel, progress};
 
 /// Run every test there is.
 ///
@@ -73,11 +74,4 @@ fn cargo_test() -> Result<Tally> {
         tally.failed += 1; // A test program that died without saying so.
     }
     Ok(tally)
-}
-
-/// Cargo, in this workspace.
-fn cargo(args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(args).current_dir(repo::root());
-    command
 }

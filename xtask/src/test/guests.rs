@@ -3,16 +3,15 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::cargo;
 use super::tally::Tally;
+use crate::artifact::artifact;
 use crate::kernel::Line;
 use crate::progress;
 use crate::vm::{End, Output, TestBed};
@@ -111,19 +110,4 @@ fn build() -> Result<TempDir> {
         fs::copy(&path, share.path().join(name)).with_context(|| format!("copying {}", path.display()))?;
     }
     Ok(share)
-}
-
-/// Builds one program of the tests, and says where it is.
-fn artifact(args: &[&str]) -> Result<PathBuf> {
-    let common =
-        ["--release", "--locked", "--package", "enforcer-tests", "--message-format=json-render-diagnostics"];
-    let output =
-        cargo(args).args(common).stderr(std::process::Stdio::inherit()).output().context("starting cargo")?;
-    if !output.status.success() {
-        bail!("cargo {}: {}", args.join(" "), output.status);
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let messages = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut built = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    built.next().with_context(|| format!("cargo {} built no program", args.join(" ")))
 }

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::cargo;
 use super::tally::Tally;
+use crate::artifact::cargo;
 use crate::{cmd, progress, repo};
 
 /// The licence that a file of this crate must name.
