@@ -103,7 +103,8 @@ impl<S: Space> Step for Spellings<'_, S> {
 
 /// Where the text goes on behind anchor `index`, if the text is the anchor's value or lies below it.
 #[inline(always)]
-fn below<S: Space>(space: &S, anchors: &Anchors, index: usize) -> Option<u32> {
+#[must_use]
+pub fn below<S: Space>(space: &S, anchors: &Anchors, index: usize) -> Option<u32> {
     let index = index & (ANCHORS - 1);
     let len = u32::from(anchors.len[index]);
     if len == 0 {
@@ -126,7 +127,8 @@ fn below<S: Space>(space: &S, anchors: &Anchors, index: usize) -> Option<u32> {
 
 /// What two spellings of one text say together. The rule with the lower number was written first.
 #[inline(always)]
-fn merge(a: Outcome, b: Outcome) -> Outcome {
+#[must_use]
+pub fn merge(a: Outcome, b: Outcome) -> Outcome {
     let deny_rule = first(a.deny_rule, b.deny_rule);
     let allowed = if first(a.allow_rule, b.allow_rule) == a.allow_rule { a } else { b };
     Outcome { flags: a.flags | b.flags, deny_rule, allow_rule: allowed.allow_rule, stage: allowed.stage }
@@ -140,7 +142,8 @@ const fn first(a: u16, b: u16) -> u16 {
 
 /// From what the rules say to a verdict.
 #[inline(always)]
-fn resolve(found: Outcome, default_allows: bool, grant: impl FnOnce() -> u16) -> Decision {
+#[must_use]
+pub fn resolve(found: Outcome, default_allows: bool, grant: impl FnOnce() -> u16) -> Decision {
     if found.flags & Outcome::DENY != 0 && found.flags & Outcome::EXCEPT == 0 {
         return Decision { rule: found.deny_rule, ..Decision::denied(Reason::Rule) };
     }

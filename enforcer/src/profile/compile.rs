@@ -9,7 +9,7 @@ use enforcer_common::{
     address::Protocol,
     anchor::Anchors,
     decide,
-    table::{STAY, Slices},
+    table::{STAY, Slices, Space as _},
 };
 use sha2::{Digest, Sha256};
 
@@ -17,11 +17,12 @@ use super::{
     address::{Host, PortRange},
     automaton,
     date::Date,
-    document::{Budgets, Effect, Mode, Respond},
+    document::{Budgets, Document, Effect, Mode, Respond},
+    edges,
     error::{Error, Text},
     exception::Exception,
     extends,
-    lower::lower,
+    lower::{Lowered, lower},
     select::Select,
     sets::Sets,
     variables::Variable,
@@ -49,6 +50,10 @@ pub struct Rule {
     pub column: u32,
     /// The id of the exception that it comes from.
     pub exception: Option<String>,
+    /// The stage that it leads to, if it names one.
+    pub leads_to: Option<u8>,
+    /// Whether that stage may allow what the one that is left does not.
+    pub widen: bool,
 }
 
 /// `npm-install.yaml:12`.
@@ -121,6 +126,23 @@ pub struct Compiled {
     pub select: Vec<Select>,
 }
 
+/// A profile that was read and looked into; its automata are not built yet.
+#[derive(Debug)]
+pub(super) struct Front {
+    pub(super) document: Document,
+    pub(super) lowered: Lowered,
+}
+
+impl Front {
+    /// Reads a profile, with the exceptions that apply on a day.
+    pub(super) fn new(source: &Arc<Text>, day: Date) -> Result<Self, Error> {
+        let (document, mut problems) = extends::read(source)?;
+        let sets = Sets::shipped()?;
+        let lowered = lower(&document, &sets, day, &mut problems);
+        if problems.is_empty() { Ok(Self { document, lowered }) } else { Err(Error::new(problems)) }
+    }
+}
+
 impl Compiled {
     /// Compiles a profile, with the exceptions that apply today.
     ///
@@ -137,14 +159,28 @@ impl Compiled {
     ///
     /// Everything that is wrong with it.
     pub fn on(source: &Arc<Text>, day: Date) -> Result<Self, Error> {
-        let (document, mut problems) = extends::read(source)?;
-        let sets = Sets::shipped()?;
-        let lowered = lower(&document, &sets, day, &mut problems);
-        if !problems.is_empty() {
-            return Err(Error::new(problems));
+        let front = Front::new(source, day)?;
+        let compiled = Self::build(source, &front)?;
+        if !edges::any_silent(&compiled) {
+            return Ok(compiled);
         }
+        // Exceptions say for themselves that they allow more, and until when. Nor does a profile become wrong on the day
+        // that one ends.
+        let lasting = match compiled.exceptions.iter().any(|exception| !exception.expired) {
+            true => Some(Self::build(source, &Front::new(source, Date::MAX)?)?),
+            false => None,
+        };
+        let widening = edges::widening(lasting.as_ref().unwrap_or(&compiled));
+        let tell = |edge| front.lowered.widens(&front.document, edge);
+        let problems: Vec<_> = widening.iter().filter_map(tell).collect();
+        if problems.is_empty() { Ok(compiled) } else { Err(Error::new(problems)) }
+    }
+
+    /// Builds the table.
+    fn build(source: &Arc<Text>, Front { document, lowered }: &Front) -> Result<Self, Error> {
+        let mut problems = Vec::new();
         let table = automaton::build(document.stages.len(), &lowered.automata)
-            .map_err(|large| lowered.too_large(&document, large))?;
+            .map_err(|large| lowered.too_large(document, large))?;
         for &(rule, by) in &table.shadowed {
             problems.extend(lowered.shadowed(rule, by));
         }
@@ -152,26 +188,26 @@ impl Compiled {
             return Err(Error::new(problems));
         }
         let mut compiled = Self {
-            name: document.name,
-            owner: document.owner,
-            description: document.description,
+            name: document.name.clone(),
+            owner: document.owner.clone(),
+            description: document.description.clone(),
             mode: document.mode.unwrap_or_default(),
             source: source.name().into(),
             digest: [0; 32],
             table: table.words,
             states: table.states,
-            stages: document.stages.into_iter().map(|stage| stage.name.value).collect(),
-            rules: lowered.rules,
-            anchors: lowered.anchors,
-            hosts: lowered.hosts,
+            stages: document.stages.iter().map(|stage| stage.name.value.clone()).collect(),
+            rules: lowered.rules.clone(),
+            anchors: lowered.anchors.clone(),
+            hosts: lowered.hosts.clone(),
             budgets: document.budgets,
             respond: Respond {
                 denial: document.on_denial.unwrap_or_default(),
                 trip: document.on_trip.unwrap_or_default(),
             },
-            variables: lowered.variables,
-            exceptions: lowered.exceptions,
-            select: document.select,
+            variables: lowered.variables.clone(),
+            exceptions: lowered.exceptions.clone(),
+            select: document.select.clone(),
         };
         compiled.digest = compiled.hash();
         Ok(compiled)
@@ -187,6 +223,12 @@ impl Compiled {
     #[must_use]
     pub fn stage(&self, name: &str) -> Option<u8> {
         self.stages.iter().position(|stage| stage == name).and_then(|index| u8::try_from(index).ok())
+    }
+
+    /// Whether a stage allows what no rule of this kind names.
+    #[must_use]
+    pub fn default_allows(&self, stage: u8, kind: Kind) -> bool {
+        Slices { table: &self.table, text: &[] }.default_allows(stage, kind)
     }
 
     /// Decides as the kernel does. `text` is a path, or for [`Kind::Connect`] the text of an endpoint; what a host

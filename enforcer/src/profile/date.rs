@@ -22,6 +22,9 @@ pub struct Date {
 }
 
 impl Date {
+    /// A day that no exception outlasts.
+    pub const MAX: Self = Self { days: u64::MAX };
+
     /// The day that it is now.
     #[must_use]
     pub fn today() -> Self {

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Keys that the language will have.
-const LATER: &[&str] = &["argv", "widen", "unix"];
+const LATER: &[&str] = &["argv", "unix"];
 /// Characters that a name may have.
 pub(super) const NAME_MAX: usize = 64;
 
@@ -169,6 +169,16 @@ impl<'a> Reader<'a> {
         let help = super::error::nearest(text, names).map(|n| format!("did you mean `{n}`?"));
         self.problem(Code::BadValue, node.span, message, "", help);
         None
+    }
+
+    /// True or false.
+    fn truth(&mut self, node: &Node, what: &str) -> bool {
+        if let Value::Bool(value) = node.value {
+            return value;
+        }
+        let message = format!("{what} is `true` or `false`; this is {}", node.value.describe());
+        self.problem(Code::WrongType, node.span, message, "", None);
+        false
     }
 
     /// A name: letters, digits, `-`, `_` and `.`.
@@ -332,11 +342,13 @@ impl<'a> Reader<'a> {
             self.text(node, "a glob");
             return None;
         }
-        let (mut glob, mut leads_to, mut named) = (None, None, false);
+        let (mut glob, mut leads_to, mut named, mut widen) = (None, None, false, None);
         for (key, value) in self.map(node, "an exec rule", &keys::EXEC) {
             if key.text == "path" {
                 named = true;
                 glob = self.text(value, "`path`");
+            } else if key.text == "widen" {
+                widen = self.truth(value, "`widen`").then_some(key.span);
             } else {
                 leads_to = self.text(value, "`stage`");
                 if effect != Effect::Allow {
@@ -350,7 +362,12 @@ impl<'a> Reader<'a> {
             let help = Some(keys::EXEC.about("path").to_owned());
             self.problem(Code::MissingKey, node.span, "this exec rule has no `path`".into(), "", help);
         }
-        Some(Target::Glob { glob: glob?, leads_to })
+        if let Some(span) = widen.filter(|_| !entries.iter().any(|(key, _)| key.text == "stage")) {
+            let message =
+                "`widen` is about the stage that a rule leads to; this rule leads to none".to_owned();
+            self.problem(Code::BadValue, span, message, "", Some("add `stage: …`, or remove `widen`".into()));
+        }
+        Some(Target::Glob { glob: glob?, leads_to, widen: widen.is_some() })
     }
 }
 

@@ -217,6 +217,8 @@ pub(super) enum Target {
         glob: At<String>,
         /// The stage that an exec leads to.
         leads_to: Option<At<String>>,
+        /// Whether that stage may allow what the one that is left does not.
+        widen: bool,
     },
     /// Files whose names end so.
     Types(Vec<At<String>>),
@@ -238,15 +240,16 @@ pub(super) enum Target {
 impl Target {
     /// A glob that leads nowhere.
     pub(super) fn path(glob: At<String>) -> Self {
-        Self::Glob { glob, leads_to: None }
+        Self::Glob { glob, leads_to: None, widen: false }
     }
 
     /// The rule as it is written, on one line.
     pub(super) fn text(&self) -> String {
         match self {
-            Self::Glob { glob, leads_to: None } => glob.value.clone(),
-            Self::Glob { glob, leads_to: Some(stage) } => {
-                format!("{{ path: \"{}\", stage: {} }}", glob.value, stage.value)
+            Self::Glob { glob, leads_to: None, .. } => glob.value.clone(),
+            Self::Glob { glob, leads_to: Some(stage), widen } => {
+                let widen = if *widen { ", widen: true" } else { "" };
+                format!("{{ path: \"{}\", stage: {}{widen} }}", glob.value, stage.value)
             }
             Self::Types(types) => match &types[..] {
                 [one] => format!("{{ type: \"{}\" }}", one.value),

@@ -8,14 +8,16 @@ use std::{
     sync::Arc,
 };
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode,
+};
 
 /// Defines the codes: number, name, and the sentence of the reference.
 macro_rules! codes {
-    ($($(#[$meta:meta])* $variant:ident = $text:literal,)+) => {
+    ($($(#[doc = $sentence:literal])+ $variant:ident = $text:literal,)+) => {
         /// Stable names of the problems. A number is never used again for something else.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Code { $($(#[$meta])* $variant,)+ }
+        pub enum Code { $($(#[doc = $sentence])+ $variant,)+ }
 
         impl Code {
             /// Every code.
@@ -25,6 +27,12 @@ macro_rules! codes {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// What it means.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($sentence),+).trim_ascii_start(),)+ }
             }
         }
     };
@@ -105,6 +113,28 @@ codes! {
     TableFull = "E062",
     /// A transition that an earlier rule makes void.
     ShadowedStage = "E063",
+    /// A transition to a stage that allows more, and does not say so.
+    Widens = "E064",
+    /// A stage that no transition leads to.
+    UnreachableStage = "W001",
+    /// A rule that never decides.
+    ShadowedRule = "W002",
+    /// A rule or a default that allows everything of its kind.
+    AllowsEverything = "W003",
+    /// A host that takes uploads from anybody.
+    UploadHost = "W004",
+    /// A transition that says that it allows more, and does not.
+    NeedlessWiden = "W005",
+    /// An exception that no longer applies, or soon will not.
+    ExceptionExpires = "W006",
+}
+
+impl Code {
+    /// Whether a profile can be used in spite of it.
+    #[must_use]
+    pub const fn is_warning(self) -> bool {
+        matches!(self.as_str().as_bytes(), [b'W', ..])
+    }
 }
 
 impl fmt::Display for Code {
@@ -256,6 +286,10 @@ impl Problem {
 impl Diagnostic for Problem {
     fn code(&self) -> Option<Box<dyn fmt::Display + '_>> {
         Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(if self.code.is_warning() { Severity::Warning } else { Severity::Error })
     }
 
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {

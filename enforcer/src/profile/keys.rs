@@ -61,6 +61,8 @@ pub(super) enum Takes {
     Name,
     /// A day.
     Date,
+    /// True or false.
+    Truth,
     /// A whole number between these, both included.
     Number(u64, u64),
     /// One of some words.
@@ -173,6 +175,7 @@ pub(super) static EXEC: Shape = Shape {
     fields: &[
         field("path", "`path: \"…\"`: a glob, the name of a program or `@set`", Takes::Text),
         field("stage", "the stage that the process goes to", Takes::Text),
+        field("widen", "whether that stage may allow what this one does not", Takes::Truth),
     ],
     required: &["path"],
     one_of: &[],

@@ -159,6 +159,8 @@ impl Lowering<'_> {
             line,
             column,
             exception: None,
+            leads_to: None,
+            widen: false,
         });
         self.out.places.push(Some((Arc::clone(&rule.source), place)));
         self.out.wildcards.push(0);
@@ -168,8 +170,12 @@ impl Lowering<'_> {
     fn rule(&mut self, rule: &document::Rule) {
         let number = self.number(rule);
         let stage = match &rule.target {
-            Target::Glob { leads_to: Some(stage), .. } => {
-                self.stage(&rule.source, stage).map_or(STAY, u16::from)
+            Target::Glob { leads_to: Some(name), widen, .. } => {
+                let stage = self.stage(&rule.source, name);
+                if let Some(rule) = self.out.rules.last_mut() {
+                    (rule.leads_to, rule.widen) = (stage, *widen);
+                }
+                stage.map_or(STAY, u16::from)
             }
             _ => STAY,
         };
@@ -293,6 +299,8 @@ impl Lowering<'_> {
                 line: 0,
                 column: 0,
                 exception: None,
+                leads_to: None,
+                widen: false,
             });
             self.out.places.push(None);
             self.out.wildcards.push(0);

@@ -7,26 +7,39 @@
 
 pub mod address;
 mod automaton;
+pub mod check;
+mod compare;
 pub mod compile;
 pub mod date;
 mod decode;
+pub mod diff;
+pub mod difference;
 pub mod document;
+pub mod edges;
 pub mod error;
+pub mod example;
 pub mod exception;
+pub mod explain;
 mod extends;
+mod familiar;
 pub mod find;
 pub mod glob;
 mod keys;
 mod lower;
+mod matching;
 mod minimize;
 mod nfa;
 mod parse;
+mod places;
 pub mod schema;
 pub mod select;
 pub mod sets;
+mod shape;
 #[cfg(test)]
 mod tests;
+mod uploads;
 pub mod variables;
+mod walk;
 
 pub use address::{Host, PortRange};
 pub use compile::{Compiled, HostRule, Rule, leads_to};

@@ -60,6 +60,7 @@ fn takes(what: &Takes) -> Map<String, Value> {
         Takes::Text => json!({ "type": "string", "pattern": "\\S" }),
         Takes::Name => json!({ "type": "string", "pattern": name_pattern() }),
         Takes::Date => json!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" }),
+        Takes::Truth => json!({ "type": "boolean" }),
         Takes::Number(least, keys::COUNT_MAX) => json!({ "type": "integer", "minimum": least }),
         Takes::Number(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Takes::Word(words) => json!({ "enum": words() }),

@@ -8,6 +8,7 @@ use super::{
     super::{
         automaton::{DFA_BYTES, Pattern, TooLarge, determinize},
         document::{self, Document},
+        edges::Edge,
         error::{Code, Error, Problem, Span, Text, count},
     },
     Lowered,
@@ -72,8 +73,29 @@ impl Lowered {
         })
     }
 
+    /// Tells of a transition that gives more than it takes, without a word about it.
+    pub(in super::super) fn widens(&self, document: &Document, edge: &Edge) -> Option<Problem> {
+        let silent = |number: &&u16| self.rules.get(usize::from(**number) - 1).is_some_and(|r| !r.widen);
+        let mut places = edge.rules.iter().filter(silent).filter_map(|&number| self.place(number));
+        let name = |stage: u8| document.stages.get(usize::from(stage)).map(|stage| stage.name.value.as_str());
+        let (from, to) = (name(edge.from)?, name(edge.to)?);
+        let more: Vec<String> = edge.more.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "this leads from stage `{from}` to stage `{to}`, which allows what `{from}` does not: {}",
+            more.join("; ")
+        );
+        let (source, first) = places.next()?;
+        let mut problem = Problem::new(Code::Widens, message)
+            .help(format!("allow less in `{to}`; or write `widen: true` behind `stage: {to}`, and why"))
+            .at(source, first, "this rule");
+        for (_, span) in places.filter(|(other, _)| Arc::ptr_eq(other, source)) {
+            problem = problem.and(span, "and this one");
+        }
+        Some(problem)
+    }
+
     /// Where a rule is; the enforcer's own are nowhere.
-    fn place(&self, rule: u16) -> Option<(&Arc<Text>, Span)> {
+    pub(in super::super) fn place(&self, rule: u16) -> Option<(&Arc<Text>, Span)> {
         let place = self.places.get(usize::from(rule).checked_sub(1)?)?.as_ref()?;
         Some((&place.0, place.1))
     }

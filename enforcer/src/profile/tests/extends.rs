@@ -26,7 +26,7 @@ description: The base.
 mode: audit
 stages:
   first:
-    exec: { allow: [node, { path: \"/opt/**\", stage: second }], deny: [/opt/deny] }
+    exec: { allow: [node, { path: \"/opt/**\", stage: second, widen: true }], deny: [/opt/deny] }
     files: { write: { allow: [/srv/base] }, read: { default: deny } }
   second: {}
 classify: { a: [/a] }
@@ -43,7 +43,7 @@ mode: enforce
 stages:
   third: {}
   first:
-    exec: { allow: [{ path: /opt/x, stage: third }, { path: /opt/y, stage: first }], deny: [\"/opt/d*\"] }
+    exec: { allow: [{ path: /opt/x, stage: third, widen: true }, { path: /opt/y, stage: first }], deny: [\"/opt/d*\"] }
     files: { write: { default: allow, deny: [{ label: a }, { label: b }] } }
 classify: { b: [/b] }
 budgets: { processes: 20, files_read: 7 }

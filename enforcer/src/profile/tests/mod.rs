@@ -2,6 +2,8 @@
 
 //! Tests that need the whole of the compiler.
 
+mod check;
+mod compare;
 mod errors;
 mod exceptions;
 mod extends;

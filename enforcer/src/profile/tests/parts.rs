@@ -31,7 +31,7 @@ stages:
       default: deny
       allow:
         - node
-        - { path: "@shells", stage: script }
+        - { path: "@shells", stage: script, widen: true }
     network:
       allow:
         - { host: registry.example, ports: [443], protocol: tcp }

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Everything that can be said about a profile without running it: errors, and where it has none, warnings and
+//! what its transitions change.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use enforcer_common::{
+    Kind,
+    table::{Outcome, STAY},
+};
+
+use super::{
+    address::Host,
+    compile::{Compiled, Rule},
+    date::Date,
+    document::Effect,
+    edges::{Edge, edges},
+    error::{Code, Error, Problem, Text},
+    exception::Exception,
+    matching::{Single, is_everything, sample},
+    uploads::takes_uploads,
+    walk::Walk,
+};
+
+/// Days ahead of an exception's last one from which it is warned of.
+const SOON: u64 = 14;
+
+/// A profile that has no errors, and what else is to be said about it.
+#[derive(Debug)]
+pub struct Checked {
+    /// The profile.
+    pub profile: Compiled,
+    /// Its transitions.
+    pub edges: Vec<Edge>,
+    /// The warnings, if there are any.
+    pub warnings: Option<Error>,
+}
+
+/// Checks a profile.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn check(source: &Arc<Text>) -> Result<Checked, Error> {
+    check_on(source, Date::today())
+}
+
+/// [`check`] on a given day.
+pub(super) fn check_on(source: &Arc<Text>, today: Date) -> Result<Checked, Error> {
+    let profile = Compiled::on(source, today)?;
+    let edges = edges(&profile);
+    let single = Single::new(source, today)?;
+    let mut lint = Lint { profile: &profile, single: &single, warnings: Vec::new() };
+    let reachable = lint.stages();
+    lint.shadowed(&reachable);
+    lint.everything();
+    lint.uploads();
+    lint.needless(&edges);
+    lint.exceptions(today);
+    let warnings = Some(lint.warnings).filter(|w| !w.is_empty()).map(Error::new);
+    Ok(Checked { profile, edges, warnings })
+}
+
+struct Lint<'a> {
+    profile: &'a Compiled,
+    single: &'a Single,
+    warnings: Vec<Problem>,
+}
+
+impl Lint<'_> {
+    fn rule(&mut self, rule: &Rule, problem: Problem) {
+        self.warnings.push(match self.single.place(rule.number) {
+            Some((source, span)) => problem.at(source, span, ""),
+            None => problem,
+        });
+    }
+
+    fn stage(&mut self, stage: usize, problem: Problem) {
+        self.warnings.push(match self.single.document().stages.get(stage) {
+            Some(stage) => problem.at(&stage.source, stage.name.span, ""),
+            None => problem,
+        });
+    }
+
+    /// Stages that no run can come to; returns the others.
+    fn stages(&mut self) -> BTreeSet<u8> {
+        let walk = Walk::new(&self.profile.table);
+        let mut reachable = BTreeSet::from([0]);
+        let mut open = vec![0];
+        while let Some(stage) = open.pop() {
+            let next = walk.outcomes(stage, Kind::Exec).into_iter().filter(|o| allows(*o)).map(|o| o.stage);
+            for next in next.filter(|&next| next != STAY).filter_map(|next| u8::try_from(next).ok()) {
+                if reachable.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        for (number, name) in self.profile.stages.iter().enumerate() {
+            if !reachable.contains(&(number as u8)) {
+                let message = format!("nothing leads to stage `{name}`: no run is ever in it");
+                let help = format!("add an exec rule with `stage: {name}`, or remove the stage");
+                self.stage(number, Problem::new(Code::UnreachableStage, message).help(help));
+            }
+        }
+        reachable
+    }
+
+    /// Rules that never decide. Of except rules and exceptions the automaton does not tell; host rules are not in it.
+    fn shadowed(&mut self, stages: &BTreeSet<u8>) {
+        let walk = Walk::new(&self.profile.table);
+        for &stage in stages {
+            for &kind in Kind::ALL {
+                let outcomes = walk.outcomes(stage, kind);
+                let deciding: BTreeSet<u16> = outcomes.into_iter().filter_map(decides).collect();
+                for rule in self.profile.rules.iter().filter(|r| (r.stage, r.kind) == (stage, kind)) {
+                    let host = self.profile.hosts.iter().any(|host| host.rule == rule.number);
+                    let known = rule.line == 0 || rule.effect == Effect::Except || rule.exception.is_some();
+                    let never = !known && !host;
+                    if never && !deciding.contains(&rule.number) {
+                        let (cover, help) = self.cover(&walk, rule);
+                        let message = format!("this rule never decides: {cover}");
+                        self.rule(rule, Problem::new(Code::ShadowedRule, message).help(help));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What decides in a rule's place, and what can be done.
+    fn cover(&self, walk: &Walk<'_>, rule: &Rule) -> (String, &'static str) {
+        let start = walk.start(rule.stage, rule.kind);
+        let texts = self.single.texts(rule.stage, rule.kind, rule.number).iter();
+        let outcomes: Vec<Outcome> = texts.map(|text| walk.outcome(walk.run(start, &sample(text)))).collect();
+        let others: BTreeSet<u16> = outcomes.iter().filter_map(|o| decides(*o)).collect();
+        let excepted =
+            |o: &Outcome| o.flags & (Outcome::DENY | Outcome::EXCEPT) == Outcome::DENY | Outcome::EXCEPT;
+        if rule.effect == Effect::Deny && outcomes.iter().all(excepted) {
+            return (
+                "except rules take back all that it denies".to_owned(),
+                "remove it, or the except rules",
+            );
+        }
+        let named: Vec<String> = others
+            .iter()
+            .filter_map(|&number| self.profile.rule(number))
+            .map(|other| match other.line {
+                line if other.file == rule.file => {
+                    format!("{} `{}` in line {line}", other.effect.name(), other.text)
+                }
+                _ => format!("{} `{}` ({other})", other.effect.name(), other.text),
+            })
+            .collect();
+        let denied = others.iter().filter_map(|&n| self.profile.rule(n)).any(|r| r.effect == Effect::Deny);
+        let help = match rule.effect {
+            Effect::Allow if denied => "remove it, or take back the denial with an except rule",
+            Effect::Allow => "remove it, or move it before what decides in its place",
+            _ => "remove it",
+        };
+        let cover = match named.as_slice() {
+            [] => "other rules match all that it matches".to_owned(),
+            [one] => format!("{one} matches all that it matches"),
+            [one, two] => format!("{one} and {two} match all that it matches"),
+            [one, rest @ ..] => {
+                format!("{one} and {} others match all that it matches", rest.len())
+            }
+        };
+        (cover, help)
+    }
+
+    /// What allows everything.
+    fn everything(&mut self) {
+        for (number, name) in self.profile.stages.iter().enumerate() {
+            for &kind in Kind::ALL.iter().filter(|&&kind| kind != Kind::Read) {
+                if self.profile.default_allows(number as u8, kind) {
+                    let message = format!(
+                        "stage `{name}` allows every {} that no rule denies (`default: allow`)",
+                        kind.name()
+                    );
+                    let help = "leave `default` out and allow what is needed; `enforcer run --audit` shows what that is";
+                    self.stage(number, Problem::new(Code::AllowsEverything, message).help(help));
+                }
+            }
+        }
+        for rule in self.profile.rules.iter().filter(|r| r.effect == Effect::Allow && r.kind != Kind::Read) {
+            let texts = self.single.texts(rule.stage, rule.kind, rule.number);
+            if texts.iter().any(|text| is_everything(rule.kind, text)) {
+                let (what, help) = match rule.kind {
+                    Kind::Connect => {
+                        ("every port of a whole family of addresses", "name the ports, or the addresses")
+                    }
+                    Kind::Exec => {
+                        ("executing every file", "name the programs, or the directories they are in")
+                    }
+                    _ => ("writing every file", "name the directories, such as \"${workspace}/**\""),
+                };
+                let message = format!("this rule allows {what}");
+                self.rule(rule, Problem::new(Code::AllowsEverything, message).help(help));
+            }
+        }
+    }
+
+    /// Hosts that take uploads from anybody.
+    fn uploads(&mut self) {
+        for host in &self.profile.hosts {
+            let Host::Name(name) = &host.host else { continue };
+            let (Some(what), Some(rule)) = (takes_uploads(name), self.profile.rule(host.rule)) else {
+                continue;
+            };
+            let message = format!("`{name}` is {what}: whatever a process can read, it can leave there");
+            let help = "allow a host of your own that fetches what is needed from there";
+            self.rule(rule, Problem::new(Code::UploadHost, message).help(help));
+        }
+    }
+
+    /// Transitions that say that they widen, and do not.
+    fn needless(&mut self, edges: &[Edge]) {
+        for edge in edges.iter().filter(|edge| edge.more.is_empty()) {
+            let name = |stage: u8| self.profile.stages[usize::from(stage)].as_str();
+            let message = format!(
+                "`widen: true` has no effect: stage `{}` allows nothing that stage `{}` does not",
+                name(edge.to),
+                name(edge.from)
+            );
+            for rule in edge.rules.iter().filter_map(|&rule| self.profile.rule(rule)).filter(|r| r.widen) {
+                let help = "remove it, so that a change that does widen is noticed";
+                self.rule(rule, Problem::new(Code::NeedlessWiden, &message).help(help));
+            }
+        }
+    }
+
+    /// Exceptions that no longer apply, or soon will not.
+    fn exceptions(&mut self, today: Date) {
+        for exception in &self.profile.exceptions {
+            let days = exception.expires.days_since(today);
+            if days > SOON {
+                continue;
+            }
+            let Exception { id, expires, owner, reason, .. } = exception;
+            let message = match days {
+                0 => format!("the exception `{id}` no longer applies since {expires}"),
+                1 => format!("the exception `{id}` expires tomorrow"),
+                _ => format!("the exception `{id}` expires on {expires}, in {days} days"),
+            };
+            let help = format!("{owner} answers for it ({reason}): ask for a new day, or remove it");
+            let problem = Problem::new(Code::ExceptionExpires, message).help(help);
+            let written = self.single.document().exceptions.iter().find(|written| written.id.value == *id);
+            self.warnings.push(match written {
+                Some(written) => problem.at(&written.rule.source, written.id.span, ""),
+                None => problem,
+            });
+        }
+    }
+}
+
+/// The rule that decides about a text with this outcome.
+fn decides(outcome: Outcome) -> Option<u16> {
+    let rule = if outcome.flags & (Outcome::DENY | Outcome::EXCEPT) == Outcome::DENY {
+        outcome.deny_rule
+    } else {
+        outcome.allow_rule
+    };
+    Some(rule).filter(|&rule| rule != 0)
+}
+
+/// Whether a text with this outcome is allowed by a rule.
+fn allows(outcome: Outcome) -> bool {
+    outcome.allow_rule != 0 && decides(outcome) == Some(outcome.allow_rule)
+}

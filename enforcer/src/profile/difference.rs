@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What one stage allows and another does not, all kinds and hosts.
+
+use std::{collections::HashSet, fmt};
+
+use enforcer_common::{Kind, address::Protocol};
+
+use super::{
+    address::Host,
+    compare::{Found, View, Wanted, search},
+    compile::Compiled,
+    example::Example,
+};
+
+/// A stage of a profile.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage<'a> {
+    /// The profile.
+    pub profile: &'a Compiled,
+    /// The number of the stage.
+    pub number: u8,
+}
+
+impl<'a> Stage<'a> {
+    /// Its rules of one kind.
+    const fn view(self, kind: Kind) -> View<'a> {
+        View { profile: self.profile, stage: self.number, kind }
+    }
+}
+
+/// One thing that is allowed here and not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What it is about.
+    pub kind: Kind,
+    /// An example.
+    pub what: What,
+}
+
+/// An example of a difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A path or an endpoint.
+    Text(Example),
+    /// A host, with one of the ports.
+    Host(String),
+    /// The rules are too large to be compared: there may be a difference.
+    Unknown,
+}
+
+/// `exec, such as /usr/bin/gcc`.
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.name();
+        match &self.what {
+            What::Text(example) => write!(f, "{kind}, such as {example}"),
+            What::Host(host) => write!(f, "{kind}, such as {host}"),
+            What::Unknown => write!(f, "{kind}, perhaps: the rules are too large to be compared"),
+        }
+    }
+}
+
+impl Difference {
+    /// The example alone.
+    #[must_use]
+    pub fn example(&self) -> Option<String> {
+        match &self.what {
+            What::Text(example) => Some(example.to_string()),
+            What::Host(host) => Some(host.clone()),
+            What::Unknown => None,
+        }
+    }
+}
+
+/// What `two` allows and `one` does not.
+#[must_use]
+pub fn allowed_only_by(two: Stage<'_>, one: Stage<'_>) -> Vec<Difference> {
+    let mut differences = texts(Wanted::Allowed, one, two);
+    // Where every address is allowed, so are those of hosts.
+    if !one.view(Kind::Connect).allows_everything() {
+        let known: HashSet<HostPort> = hosts(one).collect();
+        let new = hosts(two).find(|host| !known.contains(host));
+        let what = new.map(|(host, protocol, port)| What::Host(shown(&host, protocol, port)));
+        differences.extend(what.map(|what| Difference { kind: Kind::Connect, what }));
+    }
+    differences
+}
+
+/// What both allow, but what leads to stages of different names.
+#[must_use]
+pub fn leads_elsewhere(one: Stage<'_>, two: Stage<'_>) -> Vec<Difference> {
+    texts(Wanted::LeadsElsewhere, one, two)
+}
+
+/// A text of each kind.
+fn texts(wanted: Wanted, one: Stage<'_>, two: Stage<'_>) -> Vec<Difference> {
+    let kinds = Kind::ALL.iter().filter(|&&kind| wanted != Wanted::LeadsElsewhere || kind == Kind::Exec);
+    let found = kinds.filter_map(|&kind| {
+        let what = match search(wanted, one.view(kind), two.view(kind)) {
+            Found::Text(example) => What::Text(example),
+            Found::GaveUp => What::Unknown,
+            Found::Nothing => return None,
+        };
+        Some(Difference { kind, what })
+    });
+    found.collect()
+}
+
+/// A host, a protocol and a port that a rule allows; without a port it is that of the registry's URL.
+type HostPort = (Host, Protocol, Option<u16>);
+
+/// What the host rules of a stage allow.
+fn hosts(stage: Stage<'_>) -> impl Iterator<Item = HostPort> + '_ {
+    let rules = stage.profile.hosts.iter().filter(move |rule| rule.stage == stage.number);
+    rules.flat_map(|rule| {
+        let protocols = rule.protocol.map_or(vec![Protocol::Tcp, Protocol::Udp], |p| vec![p]);
+        let ports: Vec<Option<u16>> = match rule.ports.as_slice() {
+            [] => vec![None],
+            ranges => ranges.iter().flat_map(|range| range.ports()).map(Some).collect(),
+        };
+        protocols.into_iter().flat_map(move |protocol| {
+            ports.clone().into_iter().map(move |port| (rule.host.clone(), protocol, port))
+        })
+    })
+}
+
+/// `mirror.example:443 tcp`.
+fn shown(host: &Host, protocol: Protocol, port: Option<u16>) -> String {
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let protocol = if protocol == Protocol::Udp { "udp" } else { "tcp" };
+    format!("{host}{port} {protocol}")
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Texts that everybody knows. As examples they say more than a shortest one does.
+
+use enforcer_common::{
+    Kind,
+    address::{Endpoint, Protocol},
+};
+
+use super::{
+    example::Example,
+    places::{Place, Places},
+};
+
+/// Those of a kind, the most telling first.
+pub(super) fn familiar(places: &Places, kind: Kind) -> impl Iterator<Item = Example> {
+    const WORKSPACE: Place = Place::WORKSPACE;
+    const HOME: Place = Place::HOME;
+    const TMP: Place = Place::TMP;
+    const PLAIN: Place = Place::PLAIN;
+    let paths: &[(Place, &str)] = match kind {
+        Kind::Exec => &[
+            (PLAIN, "/usr/bin/curl"),
+            (PLAIN, "/usr/bin/dash"),
+            (PLAIN, "/usr/bin/python3.11"),
+            (PLAIN, "/usr/bin/gcc"),
+            (PLAIN, "/usr/bin/make"),
+            (PLAIN, "/usr/bin/git"),
+            (PLAIN, "/usr/bin/cat"),
+            (PLAIN, "/usr/bin/node"),
+            (PLAIN, "/usr/bin/npm"),
+            (WORKSPACE, "/node_modules/x/bin/x"),
+            (WORKSPACE, "/scripts/x"),
+            (TMP, "/x"),
+            (HOME, "/x"),
+        ],
+        Kind::Read => &[
+            (HOME, "/.npmrc"),
+            (HOME, "/.ssh/id_ed25519"),
+            (WORKSPACE, "/.env"),
+            (WORKSPACE, "/.git/config"),
+            (PLAIN, "/etc/shadow"),
+            (PLAIN, "/etc/passwd"),
+        ],
+        Kind::Write => &[
+            (WORKSPACE, "/node_modules/x/index.js"),
+            (WORKSPACE, "/package.json"),
+            (WORKSPACE, "/.git/hooks/pre-commit"),
+            (WORKSPACE, "/dist/index.js"),
+            (WORKSPACE, "/src/index.js"),
+            (HOME, "/.bashrc"),
+            (TMP, "/x"),
+            (PLAIN, "/etc/passwd"),
+            (PLAIN, "/dev/null"),
+        ],
+        Kind::Connect => &[],
+    };
+    // What is open without being a file; a search for paths does not come by.
+    let objects: &[&str] = match kind {
+        Kind::Connect => &[],
+        _ => &["pipe:[4711]", "socket:[4711]", "anon_inode:[eventpoll]"],
+    };
+    let endpoints: Vec<Endpoint> = match kind {
+        Kind::Connect => vec![
+            Endpoint::v4([203, 0, 113, 7], 443, Protocol::Tcp),
+            Endpoint::v4([203, 0, 113, 7], 53, Protocol::Udp),
+            Endpoint::v4([127, 0, 0, 1], 80, Protocol::Tcp),
+        ],
+        _ => Vec::new(),
+    };
+    let paths = paths.iter().map(move |(place, rest)| places.example(*place, kind, rest.as_bytes()));
+    let objects = objects.iter().map(move |text| places.example(Place::PLAIN, kind, text.as_bytes()));
+    paths.chain(objects).chain(endpoints.into_iter().map(|endpoint| places.endpoint(endpoint)))
+}

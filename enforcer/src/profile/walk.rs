@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The automaton of a compiled profile, one step at a time: for whoever must see its states. Verdicts come from
+//! [`enforcer_common::decide()`] and from nowhere else.
+
+use enforcer_common::{
+    Kind,
+    table::{ABSORBING, Outcome, Slices, Space as _, word},
+};
+
+/// The automaton in a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walk<'a> {
+    table: Slices<'a>,
+    rows: u32,
+    stride: u32,
+}
+
+impl<'a> Walk<'a> {
+    /// The automaton in this table.
+    pub(super) fn new(table: &'a [u16]) -> Self {
+        let table = Slices { table, text: &[] };
+        let rows = u32::from(table.word(word::ROWS)) | u32::from(table.word(word::ROWS + 1)) << 16;
+        Self { table, rows, stride: u32::from(table.word(word::STRIDE)) }
+    }
+
+    /// Where the walk of a stage and kind begins.
+    pub(super) fn start(&self, stage: u8, kind: Kind) -> u16 {
+        self.table.start(stage, kind)
+    }
+
+    /// The class of a byte: no state tells bytes of one class apart.
+    pub(super) fn class(&self, byte: u8) -> u16 {
+        self.table.word(word::CLASSES + u32::from(byte))
+    }
+
+    /// The state behind a byte.
+    pub(super) fn next(&self, state: u16, byte: u8) -> u16 {
+        if ended(state) {
+            return state;
+        }
+        self.table.word(self.rows + u32::from(state) * self.stride + u32::from(self.class(byte)))
+    }
+
+    /// The state behind some bytes.
+    pub(super) fn run(&self, state: u16, bytes: &[u8]) -> u16 {
+        bytes.iter().fold(state, |state, &byte| self.next(state, byte))
+    }
+
+    /// What is said of a text that ends in this state.
+    pub(super) fn outcome(&self, state: u16) -> Outcome {
+        self.table.outcome(self.next(state, 0).saturating_sub(ABSORBING))
+    }
+
+    /// A byte of each class but NUL's.
+    pub(super) fn representatives(&self) -> Vec<u8> {
+        let mut seen = [false; 256];
+        (1..=u8::MAX)
+            .filter(|&byte| !std::mem::replace(&mut seen[usize::from(self.class(byte)) & 255], true))
+            .collect()
+    }
+
+    /// What is said of all texts that there can be, each once.
+    pub(super) fn outcomes(&self, stage: u8, kind: Kind) -> Vec<Outcome> {
+        let bytes = self.representatives();
+        let mut seen = std::collections::HashSet::from([self.start(stage, kind)]);
+        let mut open = vec![self.start(stage, kind)];
+        let mut outcomes = std::collections::BTreeSet::new();
+        while let Some(state) = open.pop() {
+            outcomes.insert(self.outcome(state));
+            if !ended(state) {
+                let next = bytes.iter().map(|&byte| self.next(state, byte));
+                open.extend(next.filter(|&next| seen.insert(next)));
+            }
+        }
+        outcomes.into_iter().collect()
+    }
+}
+
+/// Whether nothing that follows changes what is said.
+pub(super) const fn ended(state: u16) -> bool {
+    state >= ABSORBING
+}
