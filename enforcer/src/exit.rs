@@ -29,7 +29,7 @@ pub enum Exit {
     NotFound,
     /// A subcommand without a COMMAND found what it looks for, or failed.
     Failed,
-    /// Wrong usage of a subcommand other than `run`.
+    /// Wrong usage of a subcommand other than `run`, or a profile with errors.
     Usage,
 }
 
@@ -86,6 +86,27 @@ Exit status:
   125          enforcement could not be set up (or wrong usage): COMMAND was not started
   126          COMMAND was found but cannot be executed
   127          COMMAND was not found";
+
+/// What `enforcer profile check --help` says about the statuses.
+pub const CHECK_TABLE: &str = "\
+Exit status:
+  0  nothing to say
+  1  warnings
+  2  errors, or wrong usage";
+
+/// What `enforcer profile explain --help` says about the statuses.
+pub const EXPLAIN_TABLE: &str = "\
+Exit status:
+  0  allowed
+  1  denied
+  2  the profile has errors, or wrong usage";
+
+/// What `enforcer profile diff --help` says about the statuses.
+pub const DIFF_TABLE: &str = "\
+Exit status:
+  0  no difference
+  1  differences
+  2  a profile has errors, or wrong usage";
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 //! The command line: one file for each subcommand, with its arguments and its entry.
 
 pub mod output;
+pub mod profile;
 pub mod run;
 
 use std::ffi::OsString;
@@ -26,6 +27,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Profile(profile::Args),
 }
 
 /// Parses the arguments, does what they say, and returns how to exit. Errors have been printed.
@@ -37,6 +39,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             output.start_tracing();
             match command {
                 Command::Run(args) => run::main(args, output),
+                Command::Profile(args) => profile::main(args, output),
             }
         }
         Err(error) => usage(&error, &args),

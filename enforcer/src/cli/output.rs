@@ -5,6 +5,8 @@
 use clap::{ArgAction, Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::report::page::Page;
+
 /// Options of every subcommand.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "What is said")]
@@ -58,6 +60,16 @@ impl Output {
             Color::Always => anstream::ColorChoice::Always,
             Color::Never => anstream::ColorChoice::Never,
         }
+    }
+
+    /// What a subcommand answers, on stdout.
+    #[must_use]
+    pub fn page(&self) -> Page {
+        Page::stdout(match self.color {
+            Color::Auto => anstream::AutoStream::choice(&std::io::stdout()),
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        })
     }
 
     /// Sends diagnostics of the library to stderr: warnings, with `-vv` what is done, or what `ENFORCER_LOG` says.

@@ -10,9 +10,13 @@ pub mod json;
 pub mod legend;
 pub mod line;
 pub mod number;
+pub mod page;
+pub mod problems;
 pub mod reporter;
+pub mod sarif;
 pub mod suggest;
 pub mod summary;
+pub mod table;
 pub mod target;
 pub mod terminal;
 

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
-use crate::{cli::output::Verbosity, run};
+use crate::{cli::output::Verbosity, profile, run};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const NOTE: Style = AnsiColor::Cyan.on_default();
@@ -66,16 +66,22 @@ impl Terminal {
         self.print(&format!("enforcer: {ERROR}warning:{ERROR:#} {line}"));
     }
 
+    /// Why there is no answer.
+    pub fn failure(&self, message: &str) {
+        self.print(&format!("enforcer: {ERROR}error:{ERROR:#} {message}"));
+    }
+
+    /// What is wrong with a profile.
+    pub fn profile_error(&self, error: &profile::Error) {
+        let rendered = error.render(self.has_color());
+        self.failure(&format!("there is no usable profile\n{rendered}"));
+    }
+
     /// Why nothing was started.
     pub fn error(&self, error: &run::Error) {
         match error {
-            run::Error::Profile(error) => {
-                let rendered = error.render(self.has_color());
-                self.print(&format!(
-                    "enforcer: {ERROR}error:{ERROR:#} there is no usable profile\n{rendered}"
-                ));
-            }
-            error => self.print(&format!("enforcer: {ERROR}error:{ERROR:#} {error}")),
+            run::Error::Profile(error) => self.profile_error(error),
+            error => self.failure(&error.to_string()),
         }
         if !matches!(error, run::Error::NotFound { .. } | run::Error::NotExecutable { .. }) {
             self.verbose("COMMAND was not started");
