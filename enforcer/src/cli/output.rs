@@ -11,7 +11,7 @@ use crate::report::page::Page;
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "What is said")]
 pub struct Output {
-    /// Colour on the terminal; `auto` heeds NO_COLOR, CLICOLOR_FORCE, TERM=dumb and whether stderr is a terminal
+    /// Colour on the terminal; `auto` heeds NO_COLOR, CLICOLOR_FORCE, TERM=dumb and whether it is a terminal
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true)]
     color: Color,
     /// Say only what went wrong: errors, losses, and how many denials there were

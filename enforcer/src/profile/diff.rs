@@ -2,11 +2,13 @@
 
 //! Two profiles compared by what they decide. Stages are the same if they have the same name.
 
+use enforcer_common::Budget;
+
 use super::{
     compile::Compiled,
     difference::{Difference, Stage, allowed_only_by, leads_elsewhere},
 };
-use enforcer_common::Budget;
+use crate::report::number::counted;
 
 /// What is different.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +82,11 @@ fn settings(one: &Compiled, two: &Compiled) -> Vec<(String, String, String)> {
         ("first stage".to_owned(), first(one), first(two)),
         ("respond".to_owned(), respond(one), respond(two)),
     ];
+    if one.select != two.select {
+        let shown = |profile: &Compiled| counted(profile.select.len() as u64, "selection");
+        // The numbers may be the same.
+        all.push(("select".to_owned(), shown(one), format!("{}, not the same", shown(two))));
+    }
     for (budget, (a, b)) in Budget::ALL.iter().zip(one.budgets.0.iter().zip(&two.budgets.0)) {
         let shown = |limit: &Option<u64>| limit.map_or("no limit".to_owned(), |limit| limit.to_string());
         all.push((format!("budget {}", budget.name()), shown(a), shown(b)));

@@ -2,7 +2,12 @@
 
 //! Differences: what is found is real, and what is there is found.
 
-use enforcer_common::Kind;
+use std::net::IpAddr;
+
+use enforcer_common::{
+    Kind,
+    address::{Endpoint, Protocol},
+};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
@@ -219,6 +224,64 @@ proptest! {
             Found::Text(example) => {
                 prop_assert!(differs(&example), "{example}");
                 prop_assert!(example.text.starts_with(b"/") || example.text.contains(&b':'), "{example}");
+            }
+            Found::Nothing => prop_assert_eq!(there.map(|e| e.to_string()), None),
+            Found::GaveUp => prop_assert!(false, "gave up"),
+        }
+    }
+}
+
+/// Network rules out of few blocks and ports, so that they meet.
+fn destinations() -> impl Strategy<Value = String> {
+    let block = select(vec![
+        "any",
+        "192.0.2.0/24",
+        "192.0.2.0/31",
+        "0.0.0.0/0",
+        "'2001:db8::/32'",
+        "'::/0'",
+        "'::1'",
+    ]);
+    let ports = select(vec!["", ", ports: [443]", ", ports: ['400-500']", ", ports: [53, 443]"]);
+    let protocol = select(vec!["", "", ", protocol: tcp", ", protocol: udp"]);
+    let rule = (block, ports, protocol).prop_map(|(b, p, q)| format!("{{ address: {b}{p}{q} }}"));
+    (vec(rule.clone(), 0..4), vec(rule, 0..3), any::<bool>()).prop_map(|(allow, deny, default)| {
+        let default = if default { "allow" } else { "deny" };
+        format!(
+            "network: {{ default: {default}, allow: [{}], deny: [{}] }}",
+            allow.join(", "),
+            deny.join(", ")
+        )
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// 200 pairs of profiles, 108 endpoints each.
+    #[test]
+    fn a_difference_of_endpoints_is_found_if_there_is_one(one in destinations(), two in destinations()) {
+        let (one, two) = (compile(&stage(&one)), compile(&stage(&two)));
+        let places = Places::new(Kind::Connect, [&one, &two]);
+        let allows = |profile: &Compiled, e: &Example| {
+            profile.decide(0, Kind::Connect, &e.text, &enforcer_common::anchor::Anchors::NONE).allows()
+        };
+        let differs = |e: &Example| !allows(&one, e) && allows(&two, e);
+        let mut there = None;
+        for address in ["192.0.2.1", "192.0.2.2", "198.51.100.1", "2001:db8::1", "2001:db9::1", "::1"] {
+            for port in [53, 80, 400, 443, 500, 501] {
+                for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Other] {
+                    let endpoint = match address.parse().unwrap() {
+                        IpAddr::V4(address) => Endpoint::v4(address.octets(), port, protocol),
+                        IpAddr::V6(address) => Endpoint::v6(address.octets(), port, protocol),
+                    };
+                    there = there.or(Some(places.endpoint(endpoint)).filter(differs));
+                }
+            }
+        }
+        match search(Wanted::Allowed, view(&one, Kind::Connect), view(&two, Kind::Connect)) {
+            Found::Text(example) => {
+                prop_assert!(differs(&example) && example.to_string() != "(unnamed)", "{example}");
             }
             Found::Nothing => prop_assert_eq!(there.map(|e| e.to_string()), None),
             Found::GaveUp => prop_assert!(false, "gave up"),
