@@ -182,6 +182,21 @@ fn explain_names_the_rule_that_decides() {
 }
 
 #[test]
+fn exceptions_are_shown_and_named() {
+    let place = Place::new();
+    let exception = "exceptions:\n  - { id: EX-7, stage: build, read: ~/.npmrc, reason: for now, owner: who, expires: 2999-01-31 }\n";
+    fs::write(place.0.path().join("excepted.yaml"), format!("{GOOD}{exception}")).unwrap();
+    let text = place.text(&["show", "excepted.yaml"], 0);
+    assert!(text.contains("  EX-7  stage build  read ~/.npmrc  until 2999-01-31  who  for now\n"), "{text}");
+    let args = ["explain", "excepted.yaml", "--stage", "build", "--open", "~/.npmrc", "--home", "/home/u"];
+    let text = place.text(&args, 0);
+    assert!(text.contains("\n  exception EX-7 ~/.npmrc   excepted.yaml:29  decides "), "{text}");
+    assert!(text.contains("matches, but an except rule takes it back"), "{text}");
+    let value = place.json(&[&args[..], &["--json"]].concat(), 0);
+    assert_eq!(value["rule"]["exception"], "EX-7");
+}
+
+#[test]
 fn explain_for_programs() {
     let place = Place::new();
     let args = ["explain", "good.yaml", "--json", "--home", "/home/u", "--open", "/home/u/.npmrc"];
@@ -191,6 +206,13 @@ fn explain_for_programs() {
     assert_eq!(value["matching"][1]["effect"], "except");
     let walks = place.json(&[&args[..], &["--walk"]].concat(), 0);
     assert_eq!(walks["walks"][1]["steps"][0][0], "~");
+}
+
+#[test]
+fn what_is_too_long_is_denied_and_said_so() {
+    let long = format!("/{}", "x".repeat(5000));
+    let text = Place::new().text(&["explain", "good.yaml", "--open", &long], 1);
+    assert!(text.contains("  no rule is asked: too-long\n"), "{text}");
 }
 
 #[test]

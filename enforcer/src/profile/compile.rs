@@ -5,11 +5,11 @@
 use std::{fmt, sync::Arc};
 
 use enforcer_common::{
-    Budget, Decision, Kind,
+    Budget, Decision, Kind, Reason,
     address::Protocol,
     anchor::Anchors,
     decide,
-    table::{STAY, Slices, Space as _},
+    table::{STAY, Slices, Space as _, TEXT_MAX},
 };
 use sha2::{Digest, Sha256};
 
@@ -235,6 +235,10 @@ impl Compiled {
     /// rule would grant is not known here.
     #[must_use]
     pub fn decide(&self, stage: u8, kind: Kind, text: &[u8], anchors: &Anchors) -> Decision {
+        // A walk may end before such a text does; the kernel does not begin one.
+        if text.len() > TEXT_MAX {
+            return Decision::denied(Reason::TooLong);
+        }
         let space = Slices { table: &self.table, text };
         let anchors = (kind != Kind::Connect).then_some(anchors);
         decide(space, stage, kind, anchors, || 0)

@@ -183,6 +183,9 @@ impl Answer {
             let default = if decision.allows() { "allow" } else { "deny" };
             out += &format!("  no rule decides; the stage's default is {default} ({place})\n");
         }
+        if !matches!(decision.reason, Reason::Rule | Reason::Default) {
+            out += &format!("  no rule is asked: {}\n", decision.reason.name());
+        }
         if let Some(next) = leads_to(decision) {
             out += &format!("  leads to stage {}\n", self.stage_name(next));
         }
@@ -194,7 +197,10 @@ impl Answer {
             .map(|(role, rule)| {
                 let spellings: Vec<_> = explanation.matched_as(rule.number).collect();
                 vec![
-                    format!("{} {}", rule.effect.name(), rule.text),
+                    match &rule.exception {
+                        Some(id) => format!("exception {id} {}", rule.text),
+                        None => format!("{} {}", rule.effect.name(), rule.text),
+                    },
                     rule.to_string(),
                     role.sentence().to_owned(),
                     match self.kind {

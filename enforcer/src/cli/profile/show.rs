@@ -10,7 +10,7 @@ use super::{Output, graph, load, transitions};
 use crate::{
     exit::Exit,
     profile::{
-        Compiled, Effect,
+        Compiled, Effect, Exception,
         edges::{Edge, edges},
     },
     report::table::columns,
@@ -109,7 +109,27 @@ fn table(profile: &Compiled, edges: &[Edge]) -> String {
             .collect();
         out += &format!("\nTransitions:\n{}", columns(&rows));
     }
+    if !profile.exceptions.is_empty() {
+        let rows: Vec<Vec<String>> = profile.exceptions.iter().map(|e| exception(profile, e)).collect();
+        out += &format!("\nExceptions:\n{}", columns(&rows));
+    }
     out
+}
+
+/// An exception: its name, where it applies, until when, and who answers for it.
+fn exception(profile: &Compiled, exception: &Exception) -> Vec<String> {
+    let stage = &profile.stages[usize::from(exception.stage)];
+    let rule = exception.rule.and_then(|number| profile.rule(number));
+    let what = rule.map_or(String::new(), |rule| format!("{} {}", rule.kind.name(), rule.text));
+    let until = if exception.expired { "ended on" } else { "until" };
+    vec![
+        exception.id.clone(),
+        format!("stage {stage}"),
+        what,
+        format!("{until} {}", exception.expires),
+        exception.owner.clone(),
+        exception.reason.clone(),
+    ]
 }
 
 /// For programs.
@@ -139,7 +159,18 @@ fn object(profile: &Compiled, edges: &[Edge]) -> Value {
         "mode": profile.mode.name(),
         "sha256": profile.digest_text(),
         "stages": stages.collect::<Vec<_>>(),
+        "exceptions": profile.exceptions.iter().map(exception_value).collect::<Vec<_>>(),
         "transitions": transitions::values(profile, edges),
+    })
+}
+
+fn exception_value(exception: &Exception) -> Value {
+    json!({
+        "id": exception.id,
+        "expires": exception.expires.to_string(),
+        "expired": exception.expired,
+        "owner": exception.owner,
+        "reason": exception.reason,
     })
 }
 

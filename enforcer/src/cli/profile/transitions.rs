@@ -53,6 +53,7 @@ pub(super) fn rule(rule: &crate::profile::Rule) -> Value {
         "text": rule.text,
         "file": &*rule.file,
         "line": (rule.line > 0).then_some(rule.line),
+        "exception": rule.exception,
     })
 }
 
