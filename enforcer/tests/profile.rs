@@ -174,7 +174,7 @@ fn explain_names_the_rule_that_decides() {
         (&["--connect", "198.51.100.7:443"], 1),
         (&["--connect", "[2001:db8::7]:53/udp", "--walk"], 1),
     ] {
-        let places = ["--home", "/home/u", "--workspace", "/work/app", "--tmp", "/tmp"];
+        let places = ["--home", "/home/u", "--workspace", "/srv/app", "--tmp", "/tmp"];
         let whole = [&["explain", "good.yaml"][..], args, &places].concat();
         answers += &format!("$ explain good.yaml {}\n{}\n", args.join(" "), place.text(&whole, status));
     }
@@ -220,7 +220,7 @@ fn explain_refuses_what_cannot_be_asked() {
     let place = Place::new();
     for (args, message) in [
         (&["--exec", "node"][..], "`node` is not absolute"),
-        (&["--connect", "example.org:443"], "not an address and a port"),
+        (&["--connect", "mirror.example:443"], "not an address and a port"),
         (&["--connect", "192.0.2.1:443/sctp"], "`sctp` is not a protocol"),
         (&["--exec", "/x", "--stage", "nosuch"], "it has: fetch, build, git"),
         (&["--exec", "/x", "--home", "/"], "--home cannot be /"),
