@@ -7,8 +7,10 @@
 #![allow(missing_docs, reason = "tests are named, not documented")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod budget;
 mod control;
 mod differential;
+mod exception;
 mod exec;
 mod files;
 mod guest;
