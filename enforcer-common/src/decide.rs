@@ -7,7 +7,7 @@ use crate::{
     address::GRANT_RECORDED,
     anchor::{ANCHOR_WORDS, ANCHORS, Anchors, symbol},
     run::STAGE_PROBE,
-    table::{Cursor, Outcome, STAGES, STAY, Space, Step, word},
+    table::{Cursor, Outcome, STAGES, STAY, Space, Step, header},
 };
 
 /// A verdict and where it comes from.
@@ -57,17 +57,21 @@ pub fn decide<S: Space>(
     if stage == STAGE_PROBE {
         return Decision::denied(Reason::Probe);
     }
-    if usize::from(stage) >= STAGES || u16::from(stage) >= space.word(word::STAGES_USED) {
+    if usize::from(stage) >= STAGES || u16::from(stage) >= space.word(header::STAGES_USED) {
         return Decision::denied(Reason::NoRun);
     }
+    let slot = space.slot(stage, kind);
+    let Some(space) = space.enter(slot.block) else {
+        return Decision::denied(Reason::NoRun);
+    };
     // Outcome 0 says nothing. It is read and not written here, see `Space::repeat`.
     let found = space.outcome(0);
-    let mut spellings = Spellings { space, anchors, start: space.start(stage, kind), found, too_long: false };
+    let mut spellings = Spellings { space, anchors, start: slot.start, found, too_long: false };
     S::repeat(1 + ANCHORS as u32, &mut spellings);
     if spellings.too_long {
         return Decision::denied(Reason::TooLong);
     }
-    resolve(spellings.found, space.default_allows(stage, kind), grant)
+    resolve(spellings.found, slot.default_allows, grant)
 }
 
 /// The spellings of a text: first as it is, then from each anchor that it lies below.

@@ -2,27 +2,32 @@
 
 //! The layout of a compiled profile, and the walk over it.
 //!
-//! A compiled profile is an array of 16-bit words: a header, the byte classes, a start state for every stage and
-//! kind, the outcomes, and the transitions of one deterministic automaton that all stages share. A walk reads one
-//! byte at a time; a byte's class selects the column, the state the row. States from [`ABSORBING`] up end the walk
-//! and name the outcome. The NUL that ends a text is a byte like any other, and every transition on it is
-//! absorbing, so the walk needs one test a byte and no length.
+//! A compiled profile is an array of 16-bit words: a header, in it a slot for every stage and kind, and blocks, each a
+//! deterministic automaton that decides for a slot: byte classes, outcomes, transitions. A walk reads one byte at a time;
+//! a byte's class selects the column, the state the row. States from [`ABSORBING`] up end the walk and name the outcome.
+//! The NUL that ends a text is a byte like any other, and every transition on it is absorbing, so the walk needs one test
+//! a byte and no length.
+//!
+//! The array is in chunks of a fixed size, as many as the profile needs: the kernel's verifier wants to know how large
+//! what is read from is. No block lies in two of them.
 
 use crate::action::Kind;
 
 /// First word of a compiled profile ("eb").
 pub const MAGIC: u16 = 0x6562;
 /// Version of this layout.
-pub const VERSION: u16 = 1;
-/// Words in the map value that holds a compiled profile: 2 MiB. A power of two, so that the kernel can mask.
-pub const TABLE_WORDS: usize = 1 << 20;
+pub const VERSION: u16 = 2;
+/// Words in a chunk: 2 MiB. A power of two, so that the kernel can mask.
+pub const CHUNK_WORDS: usize = 1 << 20;
+/// Chunks that a compiled profile may have.
+pub const CHUNKS: usize = 32;
 /// Stages that a profile may have.
 pub const STAGES: usize = 16;
 /// Room for kinds in each stage.
 pub const KINDS: usize = 8;
 /// States from here up end the walk; the rest of the number is the outcome.
 pub const ABSORBING: u16 = 0xE000;
-/// Outcomes that a profile may have.
+/// Outcomes that a block may have.
 pub const OUTCOMES: usize = (u16::MAX - ABSORBING) as usize + 1;
 /// Rules that a profile may have: their numbers leave a bit free for [`crate::address::GRANT_RECORDED`].
 pub const RULES: usize = 0x7fff;
@@ -34,28 +39,46 @@ pub const TEXT_MAX: usize = TEXT_SIZE - 1;
 pub const CHUNK: usize = 16;
 
 /// Word indices of the header.
-pub mod word {
+pub mod header {
     use super::{KINDS, STAGES};
     /// [`super::MAGIC`].
     pub const MAGIC: u32 = 0;
     /// [`super::VERSION`].
     pub const VERSION: u32 = 1;
-    /// Columns of a row: the number of byte classes.
-    pub const STRIDE: u32 = 2;
     /// Stages in use.
-    pub const STAGES_USED: u32 = 3;
-    /// First word of the transitions, low and high half.
-    pub const ROWS: u32 = 4;
-    /// Outcomes in use.
-    pub const OUTCOMES_USED: u32 = 6;
+    pub const STAGES_USED: u32 = 2;
+    /// The slots, [`super::Slot::WORDS`] each, by `stage * KINDS + kind`.
+    pub const SLOTS: u32 = 16;
+    /// Where the first block begins.
+    pub const END: u32 = SLOTS + (STAGES * KINDS) as u32 * super::Slot::WORDS;
+}
+
+/// Word indices of a block.
+pub mod block {
+    /// Columns of a row: the number of byte classes.
+    pub const STRIDE: u32 = 0;
+    /// Outcomes in use. The transitions come behind them.
+    pub const OUTCOMES_USED: u32 = 1;
     /// The class of each byte.
-    pub const CLASSES: u32 = 16;
-    /// Start state by `stage * KINDS + kind`.
-    pub const STARTS: u32 = CLASSES + 256;
-    /// 1 where the stage's default for the kind is to allow.
-    pub const DEFAULTS: u32 = STARTS + (STAGES * KINDS) as u32;
+    pub const CLASSES: u32 = 2;
     /// Outcomes, [`super::Outcome::WORDS`] each.
-    pub const OUTCOMES: u32 = DEFAULTS + (STAGES * KINDS) as u32;
+    pub const OUTCOMES: u32 = CLASSES + 256;
+}
+
+/// What is known of a stage and kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The first word of its block.
+    pub block: u32,
+    /// The state that its walks begin in.
+    pub start: u16,
+    /// Whether the stage allows what no rule of this kind names.
+    pub default_allows: bool,
+}
+
+impl Slot {
+    /// Words of a slot: the block's low and high half, the start, and 1 for a default of allow.
+    pub const WORDS: u32 = 4;
 }
 
 /// The outcome's stage when an exec does not change it.
@@ -97,8 +120,10 @@ pub trait Step {
 
 /// A compiled profile together with the text that is judged. In the kernel both are map values; elsewhere, slices.
 pub trait Space: Copy {
-    /// Word `index` of the compiled profile; 0 beyond its end.
+    /// Word `index` of the compiled profile, counted from the block that was entered; 0 beyond its end.
     fn word(&self, index: u32) -> u16;
+    /// The same with words counted from `block`; `None` beyond the end.
+    fn enter(self, block: u32) -> Option<Self>;
     /// Byte `index` of the text; anything beyond its end.
     fn byte(&self, index: u32) -> u8;
     /// Eight bytes of the text from byte `index`, a multiple of eight, in little-endian order.
@@ -109,10 +134,10 @@ pub trait Space: Copy {
     /// turn compares of what earlier turns left must not be known to the verifier when the loop begins.
     fn repeat<C: Step>(count: u32, context: &mut C);
 
-    /// Outcome `index`.
+    /// Outcome `index` of the block.
     #[inline(always)]
     fn outcome(&self, index: u16) -> Outcome {
-        let at = word::OUTCOMES + u32::from(index) * Outcome::WORDS;
+        let at = block::OUTCOMES + u32::from(index) * Outcome::WORDS;
         Outcome {
             flags: self.word(at),
             deny_rule: self.word(at + 1),
@@ -121,20 +146,19 @@ pub trait Space: Copy {
         }
     }
 
-    /// The start state of a stage and kind.
+    /// What the header says of a stage and kind. Asked before any block is entered.
     #[inline(always)]
-    fn start(&self, stage: u8, kind: Kind) -> u16 {
-        self.word(word::STARTS + slot(stage, kind))
-    }
-
-    /// Whether the stage allows what no rule of this kind names.
-    #[inline(always)]
-    fn default_allows(&self, stage: u8, kind: Kind) -> bool {
-        self.word(word::DEFAULTS + slot(stage, kind)) == 1
+    fn slot(&self, stage: u8, kind: Kind) -> Slot {
+        let at = header::SLOTS + slot(stage, kind) * Slot::WORDS;
+        Slot {
+            block: u32::from(self.word(at)) | u32::from(self.word(at + 1)) << 16,
+            start: self.word(at + 2),
+            default_allows: self.word(at + 3) == 1,
+        }
     }
 }
 
-/// Index of a stage and kind in the start and default tables.
+/// Number of the slot of a stage and kind.
 #[inline(always)]
 #[must_use]
 pub const fn slot(stage: u8, kind: Kind) -> u32 {
@@ -151,18 +175,18 @@ pub struct Cursor<S> {
 }
 
 impl<S: Space> Cursor<S> {
-    /// A walk over the space's text from byte `at`, in `state`.
+    /// A walk over the space's text from byte `at`, in `state` of the block that was entered.
     #[inline(always)]
     pub fn new(space: S, state: u16, at: u32) -> Self {
-        let rows = u32::from(space.word(word::ROWS)) | u32::from(space.word(word::ROWS + 1)) << 16;
-        let stride = u32::from(space.word(word::STRIDE));
+        let rows = block::OUTCOMES + u32::from(space.word(block::OUTCOMES_USED)) * Outcome::WORDS;
+        let stride = u32::from(space.word(block::STRIDE));
         Self { space, rows, stride, at, state: u32::from(state) }
     }
 
     /// The state after `byte`.
     #[inline(always)]
     fn next(&self, state: u32, byte: u8) -> u32 {
-        let class = u32::from(self.space.word(word::CLASSES + u32::from(byte)));
+        let class = u32::from(self.space.word(block::CLASSES + u32::from(byte)));
         u32::from(self.space.word(self.rows + state * self.stride + class))
     }
 
@@ -202,7 +226,7 @@ impl<S: Space> Step for Cursor<S> {
 /// A [`Space`] over slices, for userspace.
 #[derive(Clone, Copy, Debug)]
 pub struct Slices<'a> {
-    /// The compiled profile.
+    /// The compiled profile, from the block that was entered on.
     pub table: &'a [u16],
     /// The text, with or without its NUL.
     pub text: &'a [u8],
@@ -211,6 +235,10 @@ pub struct Slices<'a> {
 impl Space for Slices<'_> {
     fn word(&self, index: u32) -> u16 {
         self.table.get(index as usize).copied().unwrap_or(0)
+    }
+
+    fn enter(self, block: u32) -> Option<Self> {
+        self.table.get(block as usize..).map(|table| Self { table, ..self })
     }
 
     fn byte(&self, index: u32) -> u8 {

@@ -10,7 +10,7 @@ use enforcer_common::{
     address::{Grant, GrantKey},
     budget::FileKey,
     run::{Counters, Label, Run},
-    table::TABLE_WORDS,
+    table::CHUNK_WORDS,
 };
 
 use crate::scratch::Slot;
@@ -31,9 +31,9 @@ pub(crate) static LABELS: HashMap<u64, Label> = HashMap::with_max_entries(TASKS,
 #[map]
 pub(crate) static RUNS: Array<Run> = Array::with_max_entries(1, 0);
 
-/// The compiled profile of each run.
+/// The chunks of the compiled profile. The agent makes as many as it needs.
 #[map]
-pub(crate) static TABLES: Array<[u16; TABLE_WORDS]> = Array::with_max_entries(1, 0);
+pub(crate) static TABLES: Array<[u16; CHUNK_WORDS]> = Array::with_max_entries(1, 0);
 
 /// What is counted for each run.
 #[map]

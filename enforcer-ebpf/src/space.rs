@@ -4,13 +4,17 @@
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use core::ffi::{c_long, c_void};
-use enforcer_common::table::{Space, Step, TABLE_WORDS, TEXT_SIZE};
+use enforcer_common::table::{CHUNK_WORDS, Space, Step, TEXT_SIZE};
+
+use crate::maps::TABLES;
 
 /// Map values: the run's table and a scratch buffer's text.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernel {
-    /// [`TABLE_WORDS`] words.
+    /// A chunk of [`CHUNK_WORDS`] words.
     pub(crate) table: *const u16,
+    /// Where the block that was entered begins in it.
+    pub(crate) block: u32,
     /// [`TEXT_SIZE`] bytes.
     pub(crate) text: *const u8,
 }
@@ -19,7 +23,13 @@ impl Space for Kernel {
     #[inline(always)]
     fn word(&self, index: u32) -> u16 {
         // SAFETY: masked to the map value's size.
-        unsafe { *self.table.add(index as usize & (TABLE_WORDS - 1)) }
+        unsafe { *self.table.add((self.block + index) as usize & (CHUNK_WORDS - 1)) }
+    }
+
+    #[inline(always)]
+    fn enter(self, block: u32) -> Option<Self> {
+        let table = TABLES.get_ptr(block / CHUNK_WORDS as u32)?.cast();
+        Some(Self { table, block: block & (CHUNK_WORDS as u32 - 1), ..self })
     }
 
     #[inline(always)]

@@ -72,7 +72,7 @@ impl Subject {
     pub(crate) fn new(label: &'static mut Label) -> Result<Self, Reason> {
         let index = label.run;
         let run = RUNS.get(index).ok_or(Reason::NoRun)?;
-        let table = TABLES.get_ptr(index).ok_or(Reason::NoRun)?.cast();
+        let table = TABLES.get_ptr(0).ok_or(Reason::NoRun)?.cast();
         let counters = COUNTERS.get_ptr_mut(index).ok_or(Reason::NoRun)?;
         if budget::is_tripped(counters) {
             return Err(Reason::Tripped);
@@ -101,7 +101,7 @@ impl Subject {
             Text::Path(_) => Some(&self.run.anchors),
             Text::Address(_) => None,
         };
-        let space = Kernel { table: self.table, text: self.scratch.text() };
+        let space = Kernel { table: self.table, block: 0, text: self.scratch.text() };
         decide(space, self.label.stage, kind, anchors, grant)
     }
 

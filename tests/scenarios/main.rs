@@ -16,6 +16,7 @@ mod files;
 mod guest;
 mod incident;
 mod inert;
+mod limits;
 mod lineage;
 mod network;
 mod preemption;

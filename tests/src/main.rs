@@ -14,6 +14,7 @@ mod tally;
 use std::{
     io::Write as _,
     net::SocketAddr,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
 };
 
@@ -45,6 +46,12 @@ enum Attempt {
     Write { path: PathBuf },
     /// Open a file below directories nested so deep that its path has more than 4,095 bytes.
     Deep { base: PathBuf },
+    /// Become another program.
+    Then {
+        /// The program and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<std::ffi::OsString>,
+    },
     /// Make a child process.
     Fork,
     /// Print the nanoseconds that opening a file for reading and closing it takes: the best of ten rounds.
@@ -77,6 +84,10 @@ fn main() -> anyhow::Result<()> {
     if let Attempt::Script { file } = &attempt {
         return script::run(file);
     }
+    if let Attempt::Then { command } = &attempt {
+        let [program, args @ ..] = &command[..] else { anyhow::bail!("there is no command") };
+        return Err(std::process::Command::new(program).args(args).exec().into());
+    }
     if let Attempt::Cost { path } = &attempt {
         println!("{}", files::cost(path, times)?);
         return Ok(());
@@ -89,7 +100,7 @@ fn main() -> anyhow::Result<()> {
                 Attempt::Read { path } => files::read(&numbered(path, number)),
                 Attempt::Write { path } => files::write(&numbered(path, number)),
                 Attempt::Fork => lineage::fork(),
-                Attempt::Script { .. } | Attempt::Cost { .. } => Ok(()),
+                Attempt::Script { .. } | Attempt::Cost { .. } | Attempt::Then { .. } => Ok(()),
                 Attempt::Deep { base } => files::deep(base),
                 Attempt::Exec { program } => files::exec(program),
                 Attempt::Respawn { program, path } => files::respawn(program, path),

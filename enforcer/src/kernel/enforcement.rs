@@ -20,7 +20,7 @@ use enforcer_common::{
     anchor::Anchors,
     budget::{BUDGETS, FILES_MAX, UNLIMITED},
     run::{Counters, MODE_AUDIT, MODE_ENFORCE, Run},
-    table::TABLE_WORDS,
+    table::CHUNK_WORDS,
 };
 
 use super::{
@@ -136,6 +136,7 @@ impl Enforcement {
             .btf(Some(&btf))
             .override_global("OFFSETS", &offsets, true)
             .map_max_entries("FILES", setup.files())
+            .map_max_entries("TABLES", chunks(table))
             .load(OBJECT)
             .map_err(Error::Load)?;
         fill(&mut object, table, setup)?;
@@ -223,15 +224,22 @@ fn check_active() -> Result<(), Error> {
     }
 }
 
+/// Chunks that a compiled profile takes.
+fn chunks(table: &[u16]) -> u32 {
+    table.len().div_ceil(CHUNK_WORDS) as u32
+}
+
 /// Writes the run's profile and settings into the maps, and freezes what nobody may change any more.
 fn fill(object: &mut Ebpf, table: &[u16], setup: &Setup) -> Result<(), Error> {
-    let words = table.len();
-    let mut padded = table.to_vec();
-    padded.resize(TABLE_WORDS.max(words), 0);
-    let padded: Box<[u16; TABLE_WORDS]> =
-        padded.into_boxed_slice().try_into().map_err(|_| Error::TooLarge { words, max: TABLE_WORDS })?;
-    set(object, "TABLES", &*padded)?;
-    set(object, "RUNS", &setup.run())?;
+    for (index, words) in (0..).zip(table.chunks(CHUNK_WORDS)) {
+        let mut chunk = vec![0; CHUNK_WORDS].into_boxed_slice();
+        chunk[..words.len()].copy_from_slice(words);
+        let chunk: Box<[u16; CHUNK_WORDS]> = chunk.try_into().map_err(|_| Error::Missing("TABLES"))?;
+        set(object, "TABLES", index, &*chunk)?;
+    }
+    freeze(object, "TABLES")?;
+    set(object, "RUNS", 0, &setup.run())?;
+    freeze(object, "RUNS")?;
     let map = object.map_mut("GRANTS").ok_or(Error::Missing("GRANTS"))?;
     let failed = |source| Error::Map { action: "write", map: "GRANTS", source };
     let mut grants: HashMap<&mut MapData, GrantKey, Grant> = map.try_into().map_err(failed)?;
@@ -241,12 +249,16 @@ fn fill(object: &mut Ebpf, table: &[u16], setup: &Setup) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the only element of an array, and freezes the map.
-fn set<T: aya::Pod>(object: &mut Ebpf, name: &'static str, value: &T) -> Result<(), Error> {
+/// Writes an element of an array.
+fn set<T: aya::Pod>(object: &mut Ebpf, name: &'static str, index: u32, value: &T) -> Result<(), Error> {
     let failed = |source: MapError| Error::Map { action: "write", map: name, source };
     let map = object.map_mut(name).ok_or(Error::Missing(name))?;
     let mut array: Array<&mut MapData, T> = map.try_into().map_err(failed)?;
-    array.set(0, value, 0).map_err(failed)?;
+    array.set(index, value, 0).map_err(failed)
+}
+
+/// Makes an array unchangeable for userspace, us included.
+fn freeze(object: &Ebpf, name: &'static str) -> Result<(), Error> {
     let Some(Map::Array(data)) = object.map(name) else {
         return Err(Error::Missing(name));
     };

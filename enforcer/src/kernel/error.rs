@@ -76,14 +76,6 @@ pub enum Error {
     /// The object lacks something that this program expects in it.
     #[error("the kernel object has no {0}: the build is broken")]
     Missing(&'static str),
-    /// The profile's table does not fit.
-    #[error("the compiled profile has {words} words; at most {max} fit")]
-    TooLarge {
-        /// Its size.
-        words: usize,
-        /// The most there may be.
-        max: usize,
-    },
     /// A pin could not be made or removed.
     #[error("failed to {action} {path}: {source}; a BPF file system must be mounted there (`mount -t bpf bpf /sys/fs/bpf`)", path = .path.display())]
     Pin {

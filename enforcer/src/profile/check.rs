@@ -83,13 +83,18 @@ impl Lint<'_> {
         });
     }
 
+    /// The automaton of a stage and kind.
+    fn walk(&self, stage: u8, kind: Kind) -> Walk<'_> {
+        Walk::new(&self.profile.table, stage, kind)
+    }
+
     /// Stages that no run can come to; returns the others.
     fn stages(&mut self) -> BTreeSet<u8> {
-        let walk = Walk::new(&self.profile.table);
         let mut reachable = BTreeSet::from([0]);
         let mut open = vec![0];
         while let Some(stage) = open.pop() {
-            let next = walk.outcomes(stage, Kind::Exec).into_iter().filter(|o| allows(*o)).map(|o| o.stage);
+            let next =
+                self.walk(stage, Kind::Exec).outcomes().into_iter().filter(|o| allows(*o)).map(|o| o.stage);
             for next in next.filter(|&next| next != STAY).filter_map(|next| u8::try_from(next).ok()) {
                 if reachable.insert(next) {
                     open.push(next);
@@ -108,17 +113,16 @@ impl Lint<'_> {
 
     /// Rules that never decide. Of except rules and exceptions the automaton does not tell; host rules are not in it.
     fn shadowed(&mut self, stages: &BTreeSet<u8>) {
-        let walk = Walk::new(&self.profile.table);
         for &stage in stages {
             for &kind in Kind::ALL {
-                let outcomes = walk.outcomes(stage, kind);
+                let outcomes = self.walk(stage, kind).outcomes();
                 let deciding: BTreeSet<u16> = outcomes.into_iter().filter_map(decides).collect();
                 for rule in self.profile.rules.iter().filter(|r| (r.stage, r.kind) == (stage, kind)) {
                     let host = self.profile.hosts.iter().any(|host| host.rule == rule.number);
                     let known = rule.line == 0 || rule.effect == Effect::Except || rule.exception.is_some();
                     let never = !known && !host;
                     if never && !deciding.contains(&rule.number) {
-                        let (cover, help) = self.cover(&walk, rule);
+                        let (cover, help) = self.cover(rule);
                         let message = format!("this rule never decides: {cover}");
                         self.rule(rule, Problem::new(Code::ShadowedRule, message).help(help));
                     }
@@ -128,8 +132,9 @@ impl Lint<'_> {
     }
 
     /// What decides in a rule's place, and what can be done.
-    fn cover(&self, walk: &Walk<'_>, rule: &Rule) -> (String, &'static str) {
-        let start = walk.start(rule.stage, rule.kind);
+    fn cover(&self, rule: &Rule) -> (String, &'static str) {
+        let walk = self.walk(rule.stage, rule.kind);
+        let start = walk.start();
         let texts = self.single.texts(rule.stage, rule.kind, rule.number).iter();
         let outcomes: Vec<Outcome> = texts.map(|text| walk.outcome(walk.run(start, &sample(text)))).collect();
         let others: BTreeSet<u16> = outcomes.iter().filter_map(|o| decides(*o)).collect();

@@ -60,9 +60,14 @@ impl<'a> View<'a> {
 
     /// Whether everything is allowed, whatever the text.
     pub(super) fn allows_everything(&self) -> bool {
-        let walk = Walk::new(&self.profile.table);
-        let start = walk.start(self.stage, self.kind);
+        let walk = self.walk();
+        let start = walk.start();
         ended(start) && self.says(&walk, [start; SPELLINGS]).allows
+    }
+
+    /// The automaton.
+    fn walk(&self) -> Walk<'a> {
+        Walk::new(&self.profile.table, self.stage, self.kind)
     }
 
     /// What a text is told that ends in these states, one for each of its spellings.
@@ -166,7 +171,7 @@ struct Pairs<'a> {
 
 impl<'a> Pairs<'a> {
     fn new(wanted: Wanted, places: &'a Places, one: View<'a>, two: View<'a>) -> Self {
-        let walks = [one, two].map(|view| Walk::new(&view.profile.table));
+        let walks = [one, two].map(|view| view.walk());
         let bytes = representatives(one.kind, walks);
         Self {
             wanted,
@@ -184,7 +189,7 @@ impl<'a> Pairs<'a> {
     fn begin(&mut self, place: Place) {
         let kind = self.views[0].kind;
         let [one, two] = [0, 1].map(|side| {
-            let start = self.walks[side].start(self.views[side].stage, kind);
+            let start = self.walks[side].start();
             self.places.spellings(place, side).map(|begin| self.walks[side].run(start, &begin))
         });
         let shape = match (kind, place) {

@@ -15,13 +15,12 @@ use sha2::{Digest, Sha256};
 
 use super::{
     address::{Host, PortRange},
-    automaton,
     date::Date,
     document::{Budgets, Document, Effect, Mode, Respond},
     edges,
     error::{Error, Text},
     exception::Exception,
-    extends,
+    extends, layout,
     lower::{Lowered, lower},
     select::Select,
     sets::Sets,
@@ -179,7 +178,7 @@ impl Compiled {
     /// Builds the table.
     fn build(source: &Arc<Text>, Front { document, lowered }: &Front) -> Result<Self, Error> {
         let mut problems = Vec::new();
-        let table = automaton::build(document.stages.len(), &lowered.automata)
+        let table = layout::build(document.stages.len(), &lowered.automata)
             .map_err(|large| lowered.too_large(document, large))?;
         for &(rule, by) in &table.shadowed {
             problems.extend(lowered.shadowed(rule, by));
@@ -228,7 +227,7 @@ impl Compiled {
     /// Whether a stage allows what no rule of this kind names.
     #[must_use]
     pub fn default_allows(&self, stage: u8, kind: Kind) -> bool {
-        Slices { table: &self.table, text: &[] }.default_allows(stage, kind)
+        Slices { table: &self.table, text: &[] }.slot(stage, kind).default_allows
     }
 
     /// Decides as the kernel does. `text` is a path, or for [`Kind::Connect`] the text of an endpoint; what a host

@@ -103,12 +103,12 @@ impl Explanation {
     ) -> Result<Self, Error> {
         let single = Single::new(source, Date::today())?;
         let decision = profile.decide(stage, kind, text, anchors);
-        let start = Walk::new(&profile.table).start(stage, kind);
+        let walk = Walk::new(&profile.table, stage, kind);
         let spellings: Vec<Spelling> = spellings(profile, kind, text, anchors)
             .into_iter()
             .map(|(shown, spelling)| {
                 let rules = single.matching(stage, kind, &spelling);
-                Spelling::walk(profile, start, shown, rules, &spelling)
+                Spelling::walk(profile, &walk, shown, rules, &spelling)
             })
             .collect();
         let mut rules: Vec<u16> = spellings.iter().flat_map(|s| s.rules.iter().copied()).collect();
@@ -148,8 +148,8 @@ impl Explanation {
 }
 
 impl Spelling {
-    fn walk(profile: &Compiled, start: u16, shown: String, rules: Vec<u16>, text: &[u8]) -> Self {
-        let walk = Walk::new(&profile.table);
+    fn walk(profile: &Compiled, walk: &Walk<'_>, shown: String, rules: Vec<u16>, text: &[u8]) -> Self {
+        let start = walk.start();
         let mut state = start;
         let mut steps = Vec::new();
         for &byte in text {

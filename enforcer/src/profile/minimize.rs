@@ -41,7 +41,7 @@ fn join_classes(raw: &Raw) -> Raw {
         rows,
         outcome_of: raw.outcome_of.clone(),
         outcomes: raw.outcomes.clone(),
-        starts: raw.starts.clone(),
+        start: raw.start,
     }
 }
 
@@ -234,6 +234,6 @@ fn quotient(raw: &Raw, block_of: &[u32]) -> Raw {
         rows,
         outcome_of,
         outcomes: raw.outcomes.clone(),
-        starts: raw.starts.iter().map(|&start| number(block_of[start as usize])).collect(),
+        start: number(block_of[raw.start as usize]),
     }
 }

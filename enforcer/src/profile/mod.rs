@@ -25,6 +25,7 @@ mod familiar;
 pub mod find;
 pub mod glob;
 mod keys;
+mod layout;
 mod lower;
 mod matching;
 mod minimize;

@@ -5,33 +5,37 @@
 
 use enforcer_common::{
     Kind,
-    table::{ABSORBING, Outcome, Slices, Space as _, word},
+    table::{ABSORBING, Outcome, Slices, Slot, Space as _, block},
 };
 
-/// The automaton in a table.
+/// The automaton of a stage and kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk<'a> {
     table: Slices<'a>,
+    start: u16,
     rows: u32,
     stride: u32,
 }
 
 impl<'a> Walk<'a> {
-    /// The automaton in this table.
-    pub(super) fn new(table: &'a [u16]) -> Self {
-        let table = Slices { table, text: &[] };
-        let rows = u32::from(table.word(word::ROWS)) | u32::from(table.word(word::ROWS + 1)) << 16;
-        Self { table, rows, stride: u32::from(table.word(word::STRIDE)) }
+    /// The automaton of a stage and kind in this table.
+    pub(super) fn new(table: &'a [u16], stage: u8, kind: Kind) -> Self {
+        let header = Slices { table, text: &[] };
+        let Slot { block, start, .. } = header.slot(stage, kind);
+        // A table's slots lead to its blocks.
+        let table = header.enter(block).unwrap_or(header);
+        let rows = block::OUTCOMES + u32::from(table.word(block::OUTCOMES_USED)) * Outcome::WORDS;
+        Self { table, start, rows, stride: u32::from(table.word(block::STRIDE)) }
     }
 
-    /// Where the walk of a stage and kind begins.
-    pub(super) fn start(&self, stage: u8, kind: Kind) -> u16 {
-        self.table.start(stage, kind)
+    /// Where walks begin.
+    pub(super) const fn start(&self) -> u16 {
+        self.start
     }
 
     /// The class of a byte: no state tells bytes of one class apart.
     pub(super) fn class(&self, byte: u8) -> u16 {
-        self.table.word(word::CLASSES + u32::from(byte))
+        self.table.word(block::CLASSES + u32::from(byte))
     }
 
     /// The state behind a byte.
@@ -61,10 +65,10 @@ impl<'a> Walk<'a> {
     }
 
     /// What is said of all texts that there can be, each once.
-    pub(super) fn outcomes(&self, stage: u8, kind: Kind) -> Vec<Outcome> {
+    pub(super) fn outcomes(&self) -> Vec<Outcome> {
         let bytes = self.representatives();
-        let mut seen = std::collections::HashSet::from([self.start(stage, kind)]);
-        let mut open = vec![self.start(stage, kind)];
+        let mut seen = std::collections::HashSet::from([self.start]);
+        let mut open = vec![self.start];
         let mut outcomes = std::collections::BTreeSet::new();
         while let Some(state) = open.pop() {
             outcomes.insert(self.outcome(state));

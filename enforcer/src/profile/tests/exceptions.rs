@@ -5,7 +5,7 @@
 use enforcer_common::{
     Decision, Kind, Verdict,
     anchor::Anchors,
-    table::{Outcome, word},
+    table::{Outcome, Slices, Space as _, block},
 };
 
 use super::super::{Compiled, Date, Text, leads_to};
@@ -32,9 +32,15 @@ fn decide(profile: &Compiled, kind: Kind, path: &str) -> Decision {
 
 /// How many outcomes of a table say that a use is to be recorded.
 fn recorded(profile: &Compiled) -> usize {
-    let used = u32::from(profile.table[word::OUTCOMES_USED as usize]);
-    let flags = |index: u32| profile.table[(word::OUTCOMES + index * Outcome::WORDS) as usize];
-    (0..used).filter(|&index| flags(index) & Outcome::RECORD != 0).count()
+    let header = Slices { table: &profile.table, text: &[] };
+    let slots = Kind::ALL.iter().map(|&kind| header.slot(0, kind).block);
+    let blocks: std::collections::BTreeSet<u32> = slots.collect();
+    let recorded = |block: u32| {
+        let space = header.enter(block).unwrap();
+        let used = space.word(block::OUTCOMES_USED);
+        (0..used).filter(|&index| space.outcome(index).flags & Outcome::RECORD != 0).count()
+    };
+    blocks.into_iter().map(recorded).sum()
 }
 
 #[test]
