@@ -61,12 +61,12 @@ pub fn decide<S: Space>(
         return Decision::denied(Reason::NoRun);
     }
     let slot = space.slot(stage, kind);
-    let Some(space) = space.enter(slot.block) else {
+    let Some((space, block)) = space.enter(slot.block) else {
         return Decision::denied(Reason::NoRun);
     };
     // Outcome 0 says nothing. It is read and not written here, see `Space::repeat`.
-    let found = space.outcome(0);
-    let mut spellings = Spellings { space, anchors, start: slot.start, found, too_long: false };
+    let found = space.outcome(block, 0);
+    let mut spellings = Spellings { space, block, anchors, start: slot.start, found, too_long: false };
     S::repeat(1 + ANCHORS as u32, &mut spellings);
     if spellings.too_long {
         return Decision::denied(Reason::TooLong);
@@ -77,6 +77,7 @@ pub fn decide<S: Space>(
 /// The spellings of a text: first as it is, then from each anchor that it lies below.
 struct Spellings<'a, S> {
     space: S,
+    block: u32,
     anchors: Option<&'a Anchors>,
     start: u16,
     found: Outcome,
@@ -87,13 +88,13 @@ impl<S: Space> Step for Spellings<'_, S> {
     /// Judges one spelling; true when the text has no end.
     #[inline(always)]
     fn step(&mut self, index: u32) -> bool {
-        let mut cursor = Cursor::new(self.space, self.start, 0);
+        let mut cursor = Cursor::new(self.space, self.block, self.start, 0);
         if index > 0 {
             let anchor = index as usize - 1;
             let Some(rest) = self.anchors.and_then(|anchors| below(&self.space, anchors, anchor)) else {
                 return false;
             };
-            cursor = Cursor::new(self.space, self.start, rest);
+            cursor = Cursor::new(self.space, self.block, self.start, rest);
             cursor.take(symbol(anchor));
         }
         let Some(outcome) = cursor.finish() else {

@@ -57,12 +57,19 @@ pub mod header {
 pub mod block {
     /// Columns of a row: the number of byte classes.
     pub const STRIDE: u32 = 0;
-    /// Outcomes in use. The transitions come behind them.
+    /// Outcomes in use.
     pub const OUTCOMES_USED: u32 = 1;
-    /// The class of each byte.
-    pub const CLASSES: u32 = 2;
-    /// Outcomes, [`super::Outcome::WORDS`] each.
-    pub const OUTCOMES: u32 = CLASSES + 256;
+    /// Outcomes, [`super::Outcome::WORDS`] each. Behind them the class of each byte, and then the transitions.
+    pub const OUTCOMES: u32 = 2;
+    /// Words of the classes.
+    pub const CLASSES: u32 = 256;
+
+    /// Where the transitions begin, by the number of outcomes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn rows(outcomes: u32) -> u32 {
+        OUTCOMES + outcomes * super::Outcome::WORDS + CLASSES
+    }
 }
 
 /// What is known of a stage and kind.
@@ -120,10 +127,11 @@ pub trait Step {
 
 /// A compiled profile together with the text that is judged. In the kernel both are map values; elsewhere, slices.
 pub trait Space: Copy {
-    /// Word `index` of the compiled profile, counted from the block that was entered; 0 beyond its end.
+    /// Word `index` of the chunk that was entered, at first the one with the header; 0 beyond its end.
     fn word(&self, index: u32) -> u16;
-    /// The same with words counted from `block`; `None` beyond the end.
-    fn enter(self, block: u32) -> Option<Self>;
+    /// Enters the chunk that the block lies in: the same with its words, and where among them the block begins. `None`
+    /// beyond the end.
+    fn enter(self, block: u32) -> Option<(Self, u32)>;
     /// Byte `index` of the text; anything beyond its end.
     fn byte(&self, index: u32) -> u8;
     /// Eight bytes of the text from byte `index`, a multiple of eight, in little-endian order.
@@ -134,10 +142,10 @@ pub trait Space: Copy {
     /// turn compares of what earlier turns left must not be known to the verifier when the loop begins.
     fn repeat<C: Step>(count: u32, context: &mut C);
 
-    /// Outcome `index` of the block.
+    /// Outcome `index` of the block that begins at `block`.
     #[inline(always)]
-    fn outcome(&self, index: u16) -> Outcome {
-        let at = block::OUTCOMES + u32::from(index) * Outcome::WORDS;
+    fn outcome(&self, block: u32, index: u16) -> Outcome {
+        let at = block + block::OUTCOMES + u32::from(index) * Outcome::WORDS;
         Outcome {
             flags: self.word(at),
             deny_rule: self.word(at + 1),
@@ -168,6 +176,7 @@ pub const fn slot(stage: u8, kind: Kind) -> u32 {
 /// A walk in progress.
 pub struct Cursor<S> {
     space: S,
+    block: u32,
     rows: u32,
     stride: u32,
     at: u32,
@@ -175,18 +184,18 @@ pub struct Cursor<S> {
 }
 
 impl<S: Space> Cursor<S> {
-    /// A walk over the space's text from byte `at`, in `state` of the block that was entered.
+    /// A walk over the space's text from byte `at`, in `state` of the automaton that begins at word `block`.
     #[inline(always)]
-    pub fn new(space: S, state: u16, at: u32) -> Self {
-        let rows = block::OUTCOMES + u32::from(space.word(block::OUTCOMES_USED)) * Outcome::WORDS;
-        let stride = u32::from(space.word(block::STRIDE));
-        Self { space, rows, stride, at, state: u32::from(state) }
+    pub fn new(space: S, block: u32, state: u16, at: u32) -> Self {
+        let rows = block + block::rows(u32::from(space.word(block + block::OUTCOMES_USED)));
+        let stride = u32::from(space.word(block + block::STRIDE));
+        Self { space, block, rows, stride, at, state: u32::from(state) }
     }
 
     /// The state after `byte`.
     #[inline(always)]
     fn next(&self, state: u32, byte: u8) -> u32 {
-        let class = u32::from(self.space.word(block::CLASSES + u32::from(byte)));
+        let class = u32::from(self.space.word(self.rows - block::CLASSES + u32::from(byte)));
         u32::from(self.space.word(self.rows + state * self.stride + class))
     }
 
@@ -203,7 +212,7 @@ impl<S: Space> Cursor<S> {
     pub fn finish(mut self) -> Option<Outcome> {
         S::repeat((TEXT_SIZE / CHUNK) as u32, &mut self);
         let absorbing = u32::from(ABSORBING);
-        (self.state >= absorbing).then(|| self.space.outcome((self.state - absorbing) as u16))
+        (self.state >= absorbing).then(|| self.space.outcome(self.block, (self.state - absorbing) as u16))
     }
 }
 
@@ -226,7 +235,7 @@ impl<S: Space> Step for Cursor<S> {
 /// A [`Space`] over slices, for userspace.
 #[derive(Clone, Copy, Debug)]
 pub struct Slices<'a> {
-    /// The compiled profile, from the block that was entered on.
+    /// The compiled profile.
     pub table: &'a [u16],
     /// The text, with or without its NUL.
     pub text: &'a [u8],
@@ -237,8 +246,8 @@ impl Space for Slices<'_> {
         self.table.get(index as usize).copied().unwrap_or(0)
     }
 
-    fn enter(self, block: u32) -> Option<Self> {
-        self.table.get(block as usize..).map(|table| Self { table, ..self })
+    fn enter(self, block: u32) -> Option<(Self, u32)> {
+        ((block as usize) < self.table.len()).then_some((self, block))
     }
 
     fn byte(&self, index: u32) -> u8 {

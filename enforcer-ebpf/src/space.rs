@@ -13,8 +13,6 @@ use crate::maps::TABLES;
 pub(crate) struct Kernel {
     /// A chunk of [`CHUNK_WORDS`] words.
     pub(crate) table: *const u16,
-    /// Where the block that was entered begins in it.
-    pub(crate) block: u32,
     /// [`TEXT_SIZE`] bytes.
     pub(crate) text: *const u8,
 }
@@ -23,13 +21,13 @@ impl Space for Kernel {
     #[inline(always)]
     fn word(&self, index: u32) -> u16 {
         // SAFETY: masked to the map value's size.
-        unsafe { *self.table.add((self.block + index) as usize & (CHUNK_WORDS - 1)) }
+        unsafe { *self.table.add(index as usize & (CHUNK_WORDS - 1)) }
     }
 
     #[inline(always)]
-    fn enter(self, block: u32) -> Option<Self> {
+    fn enter(self, block: u32) -> Option<(Self, u32)> {
         let table = TABLES.get_ptr(block / CHUNK_WORDS as u32)?.cast();
-        Some(Self { table, block: block & (CHUNK_WORDS as u32 - 1), ..self })
+        Some((Self { table, ..self }, block & (CHUNK_WORDS as u32 - 1)))
     }
 
     #[inline(always)]

@@ -101,7 +101,7 @@ impl Subject {
             Text::Path(_) => Some(&self.run.anchors),
             Text::Address(_) => None,
         };
-        let space = Kernel { table: self.table, block: 0, text: self.scratch.text() };
+        let space = Kernel { table: self.table, text: self.scratch.text() };
         decide(space, self.label.stage, kind, anchors, grant)
     }
 

@@ -123,7 +123,7 @@ impl Block {
         }
         limit("outcomes", outcomes.len(), OUTCOMES)?;
         limit("states", order.len(), usize::from(ABSORBING))?;
-        let rows = block::OUTCOMES as usize + outcomes.len() * Outcome::WORDS as usize;
+        let rows = block::rows(outcomes.len() as u32) as usize;
         // The first block shares its chunk with the header.
         limit("words", rows + order.len() * width, CHUNK_WORDS - header::END as usize)?;
 
@@ -134,10 +134,10 @@ impl Block {
         };
         let mut words = Vec::with_capacity(rows + order.len() * width);
         words.extend([width as u16, outcomes.len() as u16]);
-        words.extend(raw.classes.iter().map(|&class| u16::from(class)));
         for outcome in &outcomes {
             words.extend([outcome.flags, outcome.deny_rule, outcome.allow_rule, outcome.stage]);
         }
+        words.extend(raw.classes.iter().map(|&class| u16::from(class)));
         for &state in &order {
             words.push(end(state));
             words.extend(row(state)[1..].iter().map(|&next| code(next)));

@@ -12,6 +12,7 @@ use enforcer_common::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk<'a> {
     table: Slices<'a>,
+    block: u32,
     start: u16,
     rows: u32,
     stride: u32,
@@ -20,12 +21,10 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// The automaton of a stage and kind in this table.
     pub(super) fn new(table: &'a [u16], stage: u8, kind: Kind) -> Self {
-        let header = Slices { table, text: &[] };
-        let Slot { block, start, .. } = header.slot(stage, kind);
-        // A table's slots lead to its blocks.
-        let table = header.enter(block).unwrap_or(header);
-        let rows = block::OUTCOMES + u32::from(table.word(block::OUTCOMES_USED)) * Outcome::WORDS;
-        Self { table, start, rows, stride: u32::from(table.word(block::STRIDE)) }
+        let table = Slices { table, text: &[] };
+        let Slot { block, start, .. } = table.slot(stage, kind);
+        let rows = block + block::rows(u32::from(table.word(block + block::OUTCOMES_USED)));
+        Self { table, block, start, rows, stride: u32::from(table.word(block + block::STRIDE)) }
     }
 
     /// Where walks begin.
@@ -35,7 +34,7 @@ impl<'a> Walk<'a> {
 
     /// The class of a byte: no state tells bytes of one class apart.
     pub(super) fn class(&self, byte: u8) -> u16 {
-        self.table.word(block::CLASSES + u32::from(byte))
+        self.table.word(self.rows - block::CLASSES + u32::from(byte))
     }
 
     /// The state behind a byte.
@@ -53,7 +52,7 @@ impl<'a> Walk<'a> {
 
     /// What is said of a text that ends in this state.
     pub(super) fn outcome(&self, state: u16) -> Outcome {
-        self.table.outcome(self.next(state, 0).saturating_sub(ABSORBING))
+        self.table.outcome(self.block, self.next(state, 0).saturating_sub(ABSORBING))
     }
 
     /// A byte of each class but NUL's.

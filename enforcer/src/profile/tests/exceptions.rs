@@ -36,9 +36,8 @@ fn recorded(profile: &Compiled) -> usize {
     let slots = Kind::ALL.iter().map(|&kind| header.slot(0, kind).block);
     let blocks: std::collections::BTreeSet<u32> = slots.collect();
     let recorded = |block: u32| {
-        let space = header.enter(block).unwrap();
-        let used = space.word(block::OUTCOMES_USED);
-        (0..used).filter(|&index| space.outcome(index).flags & Outcome::RECORD != 0).count()
+        let used = header.word(block + block::OUTCOMES_USED);
+        (0..used).filter(|&index| header.outcome(block, index).flags & Outcome::RECORD != 0).count()
     };
     blocks.into_iter().map(recorded).sum()
 }

@@ -6,8 +6,7 @@ use enforcer_common::{
     Kind,
     anchor::Anchors,
     table::{
-        ABSORBING, CHUNK_WORDS, CHUNKS, MAGIC, Outcome, STAGES, Slices, Slot, Space as _, VERSION, block,
-        header,
+        ABSORBING, CHUNK_WORDS, CHUNKS, MAGIC, STAGES, Slices, Slot, Space as _, VERSION, block, header,
     },
 };
 
@@ -51,10 +50,14 @@ fn check(profile: &Compiled) {
 fn check_block(profile: &Compiled, words: &[u16]) -> (u32, u32) {
     let at = |index: u32| u32::from(words[index as usize]);
     let (stride, outcomes) = (at(block::STRIDE), at(block::OUTCOMES_USED));
-    let rows = block::OUTCOMES + outcomes * 4;
-    assert!((0..256).all(|byte| at(block::CLASSES + byte) < stride));
-    let nul = at(block::CLASSES);
-    assert_eq!((0..256).filter(|byte| at(block::CLASSES + byte) == nul).count(), 1, "NUL shares its class");
+    let rows = block::rows(outcomes);
+    assert!((0..256).all(|byte| at(rows - block::CLASSES + byte) < stride));
+    let nul = at(rows - block::CLASSES);
+    assert_eq!(
+        (0..256).filter(|byte| at(rows - block::CLASSES + byte) == nul).count(),
+        1,
+        "NUL shares its class"
+    );
     for outcome in 0..outcomes {
         let at = |i| at(block::OUTCOMES + outcome * 4 + i);
         let known = |rule: u32| rule as usize <= profile.rules.len();
@@ -103,12 +106,12 @@ fn tables_are_as_documented() {
 fn walks_end_as_soon_as_nothing_can_change() {
     let profile = compile(&stage("files: { write: { allow: ['/a/**'] } }"));
     let (slot, words) = block_of(&profile, 0, Kind::Write);
-    let rows = block::OUTCOMES + u32::from(words[block::OUTCOMES_USED as usize]) * Outcome::WORDS;
+    let rows = block::rows(u32::from(words[block::OUTCOMES_USED as usize]));
     let stride = u32::from(words[block::STRIDE as usize]);
     let mut state = u32::from(slot.start);
     for byte in b"/a/" {
         assert!(state < u32::from(ABSORBING));
-        let class = u32::from(words[block::CLASSES as usize + usize::from(*byte)]);
+        let class = u32::from(words[(rows - block::CLASSES) as usize + usize::from(*byte)]);
         state = u32::from(words[(rows + state * stride + class) as usize]);
     }
     assert_eq!(state, u32::from(ABSORBING) + 1);
