@@ -21,8 +21,8 @@ pub struct Decision {
     pub rule: u16,
     /// The stage that an allowed exec leads to, or [`STAY`].
     pub stage: u16,
-    /// Whether it is recorded though it is allowed: an exception was used.
-    pub record: bool,
+    /// The exception that was used, which is recorded though it is allowed, or 0.
+    pub exception: u16,
 }
 
 impl Decision {
@@ -30,7 +30,7 @@ impl Decision {
     #[must_use]
     #[inline(always)]
     pub const fn denied(reason: Reason) -> Self {
-        Self { verdict: Verdict::Deny, reason, rule: 0, stage: STAY, record: false }
+        Self { verdict: Verdict::Deny, reason, rule: 0, stage: STAY, exception: 0 }
     }
 
     /// Whether the action may go ahead.
@@ -136,7 +136,14 @@ pub fn below<S: Space>(space: &S, anchors: &Anchors, index: usize) -> Option<u32
 pub fn merge(a: Outcome, b: Outcome) -> Outcome {
     let deny_rule = first(a.deny_rule, b.deny_rule);
     let allowed = if first(a.allow_rule, b.allow_rule) == a.allow_rule { a } else { b };
-    Outcome { flags: a.flags | b.flags, deny_rule, allow_rule: allowed.allow_rule, stage: allowed.stage }
+    let exception = first(a.exception, b.exception);
+    Outcome {
+        flags: a.flags | b.flags,
+        deny_rule,
+        allow_rule: allowed.allow_rule,
+        stage: allowed.stage,
+        exception,
+    }
 }
 
 /// The lower of two rule numbers, where 0 is no rule.
@@ -158,15 +165,19 @@ pub fn resolve(found: Outcome, default_allows: bool, grant: impl FnOnce() -> u16
             reason: Reason::Rule,
             rule: found.allow_rule,
             stage: found.stage,
-            record: found.flags & Outcome::RECORD != 0,
+            exception: found.exception,
         };
     }
     let granted = grant();
     if granted != 0 {
-        let record = granted & GRANT_RECORDED != 0;
         let rule = granted & !GRANT_RECORDED;
-        return Decision { verdict: Verdict::Allow, reason: Reason::Rule, rule, stage: STAY, record };
+        let exception = if granted == rule { 0 } else { rule };
+        return Decision { verdict: Verdict::Allow, reason: Reason::Rule, rule, stage: STAY, exception };
     }
-    let verdict = if default_allows { Verdict::Allow } else { Verdict::Deny };
-    Decision { verdict, ..Decision::denied(Reason::Default) }
+    if default_allows {
+        // An exception that only takes a denial back leaves the text to the default.
+        let denied = Decision::denied(Reason::Default);
+        return Decision { verdict: Verdict::Allow, exception: found.exception, ..denied };
+    }
+    Decision::denied(Reason::Default)
 }

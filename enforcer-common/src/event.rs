@@ -28,8 +28,10 @@ pub struct Event {
     pub reason: u8,
     /// The stage that the task was in.
     pub stage: u8,
+    /// The exception that was used, or 0.
+    pub exception: u16,
     /// Always 0.
-    pub reserved: u32,
+    pub reserved: u16,
 }
 
 /// A part of what an exec loaded, followed in the ring buffer by `len` bytes. The program's path comes first, then

@@ -94,7 +94,7 @@ pub const STAY: u16 = u16::MAX;
 /// What the automaton says of one spelling of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Outcome {
-    /// [`Outcome::DENY`], [`Outcome::EXCEPT`], [`Outcome::ALLOW`] and [`Outcome::RECORD`].
+    /// [`Outcome::DENY`], [`Outcome::EXCEPT`] and [`Outcome::ALLOW`].
     pub flags: u16,
     /// The first deny rule that matches, or 0.
     pub deny_rule: u16,
@@ -102,21 +102,21 @@ pub struct Outcome {
     pub allow_rule: u16,
     /// The stage that the allow rule leads to, or [`STAY`].
     pub stage: u16,
+    /// The first exception that matches, whose use is recorded, or 0.
+    pub exception: u16,
 }
 
 impl Outcome {
     /// Words of an outcome.
-    pub const WORDS: u32 = 4;
+    pub const WORDS: u32 = 5;
     /// A deny rule matches.
     pub const DENY: u16 = 1;
     /// An `except` matches: deny rules do not apply.
     pub const EXCEPT: u16 = 2;
     /// An allow rule matches.
     pub const ALLOW: u16 = 4;
-    /// An exception matches, whose every use is recorded.
-    pub const RECORD: u16 = 8;
     /// No rule matches. Always outcome 0.
-    pub const NONE: Self = Self { flags: 0, deny_rule: 0, allow_rule: 0, stage: STAY };
+    pub const NONE: Self = Self { flags: 0, deny_rule: 0, allow_rule: 0, stage: STAY, exception: 0 };
 }
 
 /// The body of a loop. In the kernel a loop is a call with a callback, so that the verifier reads the body once.
@@ -151,6 +151,7 @@ pub trait Space: Copy {
             deny_rule: self.word(at + 1),
             allow_rule: self.word(at + 2),
             stage: self.word(at + 3),
+            exception: self.word(at + 4),
         }
     }
 

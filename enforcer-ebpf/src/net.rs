@@ -15,7 +15,7 @@ use enforcer_common::{
 use crate::{
     maps::GRANTS,
     offsets::{field, offset},
-    subject::{GO_ON, Subject, Text, answer, label, undecided},
+    subject::{GO_ON, Subject, Text, answer, is_over, label, tripped, undecided},
 };
 
 const AF_UNSPEC: u16 = 0;
@@ -39,8 +39,11 @@ pub fn socket_connect(ctx: LsmContext) -> i32 {
 #[lsm(hook = "socket_sendmsg")]
 pub fn socket_sendmsg(ctx: LsmContext) -> i32 {
     let (socket, message): (*const c_void, *const c_void) = (ctx.arg(0), ctx.arg(1));
-    if label().is_none() {
+    let Some(label) = label() else {
         return GO_ON;
+    };
+    if is_over(label.run) {
+        return tripped(label.run); // Also on a connection that it has.
     }
     // SAFETY: `message` is a trusted pointer.
     let name: *const c_void = unsafe { field(message, offset!(msg_name)) };
@@ -57,6 +60,9 @@ fn reach(ctx: &LsmContext, socket: *const c_void, address: *const c_void, send: 
         return GO_ON;
     };
     let (run, stage) = (label.run, label.stage);
+    if is_over(run) {
+        return tripped(run); // Also what is local.
+    }
     // SAFETY: `socket` is a trusted pointer.
     let sock: *const c_void = unsafe { field(socket, offset!(socket_sk)) };
     if sock.is_null() {

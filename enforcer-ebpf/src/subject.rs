@@ -112,7 +112,7 @@ impl Subject {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).decisions), 1) };
         if decision.allows() {
-            if decision.record {
+            if decision.exception != 0 {
                 self.emit(kind, text, decision, Verdict::Allow);
             }
             return true;
@@ -184,6 +184,7 @@ impl Subject {
             verdict: verdict as u8,
             reason: decision.reason as u8,
             stage: self.label.stage,
+            exception: decision.exception,
             reserved: 0,
         };
         let at = self.scratch.head(event);
@@ -226,6 +227,12 @@ pub(crate) fn undecided(ctx: *mut c_void, run: u32, kind: Kind, reason: Reason) 
         Some(run) if run.mode == MODE_AUDIT => GO_ON,
         _ => EPERM,
     }
+}
+
+/// Whether a run is tripped, for hooks that would not decide.
+#[inline(always)]
+pub(crate) fn is_over(run: u32) -> bool {
+    COUNTERS.get_ptr(run).is_some_and(budget::is_tripped)
 }
 
 /// Refuses what a task of a tripped run attempts, and ends it.

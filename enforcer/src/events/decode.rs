@@ -43,6 +43,8 @@ pub struct Record<'a> {
     pub tid: u32,
     /// The rule that decided, or 0.
     pub rule: u16,
+    /// The exception that was used, or 0.
+    pub exception: u16,
     /// What was attempted.
     pub kind: Kind,
     /// What was answered.
@@ -116,6 +118,7 @@ impl<'a> Record<'a> {
             tgid: read!(head, Event, tgid: u32),
             tid: read!(head, Event, tid: u32),
             rule: read!(head, Event, rule: u16),
+            exception: read!(head, Event, exception: u16),
             kind: known("kind", read!(head, Event, kind: u8), Kind::from_wire)?,
             verdict: known("verdict", read!(head, Event, verdict: u8), Verdict::from_wire)?,
             reason: known("reason", read!(head, Event, reason: u8), Reason::from_wire)?,
@@ -174,6 +177,7 @@ pub(crate) mod build {
             tgid: 100,
             tid: 101,
             rule: 0,
+            exception: 0,
             text_len: 0,
             kind: kind as u8,
             verdict: Verdict::Deny as u8,

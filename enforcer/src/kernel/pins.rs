@@ -89,10 +89,20 @@ fn sweep() -> io::Result<()> {
             Err(TryLockError::WouldBlock) => continue,
             Err(TryLockError::Error(error)) => return Err(error),
         }
+        let counters = entry.path().join(COUNTERS);
         // A directory without counters was left by a start that failed half way: nothing was enrolled in it.
-        if tasks(&entry.path().join(COUNTERS)).unwrap_or(0) == 0 {
-            clear(&entry.path())?;
-            fs::remove_file(&lock)?;
+        let tasks = if counters.try_exists()? { tasks(&counters) } else { Some(0) };
+        match tasks {
+            Some(0) => {
+                clear(&entry.path())?;
+                fs::remove_file(&lock)?;
+            }
+            Some(_) => {}
+            // Of another version, perhaps. What may still be alive in it stays enforced.
+            None => tracing::warn!(
+                "the counters of {} cannot be read, so it is left as it is; when nothing of that run is left, remove it",
+                entry.path().display()
+            ),
         }
     }
     Ok(())

@@ -37,6 +37,8 @@ pub(super) struct Pattern {
     /// Whether it is an exception, whose every use is recorded: also where another rule allows the same, because a
     /// deny rule may be about another spelling, and only the exception takes that away.
     pub(super) recorded: bool,
+    /// A deny rule that is insistent is taken back by insistent except rules only.
+    pub(super) insistent: bool,
     /// The texts that it matches.
     pub(super) texts: Vec<Sequence>,
 }
@@ -44,7 +46,7 @@ pub(super) struct Pattern {
 impl Pattern {
     /// A pattern that leads nowhere and is no exception.
     pub(super) const fn new(rule: u16, effect: Effect, texts: Vec<Sequence>) -> Self {
-        Self { rule, effect, stage: STAY, recorded: false, texts }
+        Self { rule, effect, stage: STAY, recorded: false, insistent: false, texts }
     }
 }
 
@@ -220,7 +222,11 @@ fn outcome(patterns: &[Pattern], matching: &[usize], shadows: &mut Shadows) -> O
     let mut outcome = Outcome::NONE;
     let mut matching: Vec<&Pattern> = matching.iter().map(|&i| &patterns[i]).collect();
     matching.sort_unstable_by_key(|p| p.rule);
+    let insist = matching.iter().any(|p| p.effect == Effect::Deny && p.insistent);
     for pattern in matching {
+        if pattern.recorded && outcome.exception == 0 {
+            outcome.exception = pattern.rule;
+        }
         match pattern.effect {
             Effect::Deny => {
                 outcome.flags |= Outcome::DENY;
@@ -228,12 +234,10 @@ fn outcome(patterns: &[Pattern], matching: &[usize], shadows: &mut Shadows) -> O
                     outcome.deny_rule = pattern.rule;
                 }
             }
+            Effect::Except if insist && !pattern.insistent => {}
             Effect::Except => outcome.flags |= Outcome::EXCEPT,
             Effect::Allow => {
                 outcome.flags |= Outcome::ALLOW;
-                if pattern.recorded {
-                    outcome.flags |= Outcome::RECORD;
-                }
                 let decides = outcome.allow_rule == 0;
                 if decides {
                     outcome.allow_rule = pattern.rule;

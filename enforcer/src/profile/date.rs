@@ -31,10 +31,10 @@ impl Date {
         Self::of(SystemTime::now())
     }
 
-    /// The day of a time. What was before 1970 is its first day.
+    /// The day of a time. A clock before 1970 is wrong, and then no exception applies.
     #[must_use]
     pub fn of(time: SystemTime) -> Self {
-        Self { days: time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY }
+        time.duration_since(UNIX_EPOCH).map_or(Self::MAX, |since| Self { days: since.as_secs() / DAY })
     }
 
     /// How many days there are from `earlier` to this day; 0 if it is not earlier.

@@ -135,7 +135,8 @@ impl Block {
         let mut words = Vec::with_capacity(rows + order.len() * width);
         words.extend([width as u16, outcomes.len() as u16]);
         for outcome in &outcomes {
-            words.extend([outcome.flags, outcome.deny_rule, outcome.allow_rule, outcome.stage]);
+            let Outcome { flags, deny_rule, allow_rule, stage, exception } = *outcome;
+            words.extend([flags, deny_rule, allow_rule, stage, exception]);
         }
         words.extend(raw.classes.iter().map(|&class| u16::from(class)));
         for &state in &order {

@@ -22,13 +22,15 @@ use super::{
     error::{Code, Problem, Span, Text, suggest},
     exception::Exception,
     glob::Glob,
-    nfa::Sequence,
+    nfa::{Sequence, Step},
     sets::Sets,
     variables::{Variable, Variables},
 };
 
 /// What the kernel reports for a memory file. Its name is chosen by whoever made it, and may have slashes.
 const MEMORY_FILES: &str = "/memfd:*/**";
+/// How it begins.
+const MEMORY_FILE: &[u8] = b"/memfd:";
 
 /// Characters of all globs together, alternatives and sets written out.
 const CHARACTERS_MAX: usize = 2_000_000;
@@ -210,7 +212,22 @@ impl Lowering<'_> {
         }
     }
 
-    fn pattern(&mut self, stage: u8, kind: Kind, pattern: Pattern) {
+    fn pattern(&mut self, stage: u8, kind: Kind, mut pattern: Pattern) {
+        if (kind, pattern.effect) == (Kind::Exec, Effect::Except) {
+            let named = |text: &Sequence| {
+                text.iter().zip(MEMORY_FILE).filter(|&(step, &byte)| *step == Step::Byte(byte)).count()
+                    == MEMORY_FILE.len()
+            };
+            let (insistent, rest) = std::mem::take(&mut pattern.texts).into_iter().partition(named);
+            if !Vec::<Sequence>::is_empty(&insistent) {
+                self.add(stage, kind, Pattern { insistent: true, texts: insistent, ..pattern.clone() });
+            }
+            pattern.texts = rest;
+        }
+        self.add(stage, kind, pattern);
+    }
+
+    fn add(&mut self, stage: u8, kind: Kind, pattern: Pattern) {
         let index = usize::from(stage) * Kind::ALL.len() + kind as usize;
         if let Some(rules) = self.out.automata.get_mut(index) {
             rules.patterns.push(pattern);
@@ -283,7 +300,7 @@ impl Lowering<'_> {
     }
 
     /// What the enforcer itself says, in every stage: a memory file is not executed, else one whose name ends well
-    /// would do for a glob that begins with `**`. An except rule of the profile can take this back.
+    /// would do for a glob that begins with `**`. An except rule can take this back if it says `/memfd:` itself.
     fn own_rules(&mut self) {
         let Ok(glob) = Glob::parse(MEMORY_FILES) else { return };
         for stage in 0..self.document.stages.len() {
@@ -304,7 +321,8 @@ impl Lowering<'_> {
             });
             self.out.places.push(None);
             self.out.wildcards.push(0);
-            self.pattern(stage, Kind::Exec, Pattern::new(number, Effect::Deny, glob.sequences(true)));
+            let pattern = Pattern::new(number, Effect::Deny, glob.sequences(true));
+            self.pattern(stage, Kind::Exec, Pattern { insistent: true, ..pattern });
         }
     }
 }

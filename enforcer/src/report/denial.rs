@@ -48,8 +48,9 @@ impl Denial {
             kind: record.kind,
             target: Target::of(record.kind, record.text),
             stage: record.stage,
-            reason: record.reason,
-            rule: record.rule,
+            reason: if record.exception != 0 { Reason::Rule } else { record.reason },
+            // Of what an exception allows, the exception is the reason.
+            rule: if record.exception != 0 { record.exception } else { record.rule },
             verdict: record.verdict,
         }
     }

@@ -118,8 +118,14 @@ impl Reporter {
 
     /// An exception was used: told once for each package and target, as long as there are few.
     fn exception(&mut self, used: Denial) {
-        if self.exceptions.len() < EXCEPTIONS && self.exceptions.insert(used.clone()) {
-            self.terminal.print(&line::line(&used, &self.legend));
+        if self.terminal.verbosity() < Verbosity::Normal || self.exceptions.len() > EXCEPTIONS {
+            return;
+        }
+        if self.exceptions.insert(used.clone()) {
+            self.terminal.print(&match self.exceptions.len() > EXCEPTIONS {
+                true => "enforcer: further uses of exceptions are in the record only".to_owned(),
+                false => line::line(&used, &self.legend),
+            });
         }
     }
 
@@ -157,6 +163,9 @@ impl Reporter {
         } else if anything {
             self.terminal.print(&summary.headline());
         }
+        for over in self.would_trip(&counters) {
+            self.terminal.warning(&over);
+        }
         for loss in summary.losses() {
             self.terminal.warning(&loss);
         }
@@ -171,6 +180,19 @@ impl Reporter {
         if let Some(error) = self.json.as_ref().and_then(json::Writer::error) {
             self.terminal.warning(&format!("the record is incomplete: {error}"));
         }
+    }
+
+    /// Of a run in audit mode: the budgets that would have tripped it.
+    fn would_trip(&self, counters: &Counters) -> Vec<String> {
+        let over = |&&budget: &&Budget| {
+            let limit = self.legend.budgets.0[budget as usize];
+            !self.enforced && limit.is_some_and(|limit| counters.spent[budget as usize] > limit)
+        };
+        let text = |&budget: &Budget| {
+            let why = self.legend.over(budget as u16);
+            format!("{why} ({} were spent): the run would have been tripped", counters.spent[budget as usize])
+        };
+        Budget::ALL.iter().filter(over).map(text).collect()
     }
 
     fn event(&self, denial: &Denial, observed: &Observed<'_>) -> json::Event {

@@ -90,6 +90,9 @@ impl Summary<'_> {
     #[must_use]
     pub fn leftover(&self) -> Option<String> {
         let tasks = counted(self.remaining, "task");
+        if self.remaining > 0 && self.counters.tripped != 0 {
+            return Some(format!("{tasks} of the tripped run are left; whatever they attempt is refused"));
+        }
         (self.remaining > 0).then(|| {
             format!(
                 "{tasks} of the run outlived COMMAND; the profile holds for as long as they live, unreported"

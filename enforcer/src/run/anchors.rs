@@ -82,6 +82,10 @@ impl Places {
         };
         let value = value.map(resolve).transpose();
         let value = value.map_err(Error::system("resolve the directory of a variable"))?;
+        if let Some(value) = value.as_ref().filter(|value| self.home.starts_with(value)) {
+            let why = "in which your home directory lies; set the variable to a directory of its own";
+            return Err(Error::Anchor { name: text, value: value.clone(), why });
+        }
         Ok(Variable { name: variable.name.clone(), text, anchor: variable.anchor, value })
     }
 

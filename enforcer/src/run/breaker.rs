@@ -10,21 +10,29 @@ use enforcer_common::run::Counters;
 use super::{Error, cgroup::Cgroup};
 use crate::profile::{Budgets, OnTrip};
 
-/// Waits for the trip, and answers it once.
+/// Waits for the trip, and answers it.
 #[derive(Debug)]
 pub(super) struct Breaker {
     cgroup: Option<Cgroup>,
     answer: OnTrip,
-    tripped: bool,
+    state: State,
+}
+
+/// What became of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    Killed,
+    Frozen,
 }
 
 impl Breaker {
-    /// For a run with these budgets; without any there is nothing that could trip it.
-    pub(super) fn new(budgets: &Budgets, answer: OnTrip) -> Result<Self, Error> {
-        let limited = budgets.0.iter().any(Option::is_some);
+    /// For a run with these budgets. Without any, or in audit mode, there is nothing that could trip it.
+    pub(super) fn new(budgets: &Budgets, answer: OnTrip, enforces: bool) -> Result<Self, Error> {
+        let limited = enforces && budgets.0.iter().any(Option::is_some);
         let cgroup =
             if limited { Some(Cgroup::create().map_err(|source| Error::Cgroup { source })?) } else { None };
-        Ok(Self { cgroup, answer, tripped: false })
+        Ok(Self { cgroup, answer, state: State::Running })
     }
 
     /// What the first process of the run writes `0` to.
@@ -33,28 +41,41 @@ impl Breaker {
         entrance.map_err(|source| Error::Cgroup { source })
     }
 
-    /// Answers the trip if there was one; says what was done, the first time.
+    /// Answers the trip if there was one; says what was done, the first time. To be called again and again: what is
+    /// being made while everything is killed may be missed once.
     pub(super) fn check(&mut self, counters: &Counters) -> Option<String> {
-        let cgroup = self.cgroup.as_ref().filter(|_| counters.tripped != 0 && !self.tripped)?;
-        self.tripped = true;
-        let (done, what) = match self.answer {
-            OnTrip::KillTree => (cgroup.kill(), "all of its processes are killed".to_owned()),
-            OnTrip::Freeze => {
-                let dir = cgroup.dir().display();
-                (
-                    cgroup.freeze(),
-                    format!("its processes are frozen in {dir} (to end them, write 1 to cgroup.kill there)"),
-                )
+        let cgroup = self.cgroup.as_ref().filter(|_| counters.tripped != 0)?;
+        match self.state {
+            State::Frozen => None,
+            State::Killed => {
+                if counters.tasks > 0 {
+                    // It went through before, and what is left is told at the end.
+                    let _ = cgroup.kill();
+                }
+                None
             }
-        };
-        Some(match done {
-            Ok(()) => what,
+            State::Running => Some(self.trip()),
+        }
+    }
+
+    /// Freezes or kills; says which. What cannot be frozen is killed.
+    fn trip(&mut self) -> String {
+        let Some(cgroup) = &self.cgroup else { return String::new() };
+        let frozen = (self.answer == OnTrip::Freeze).then(|| cgroup.freeze());
+        if let Some(Ok(())) = frozen {
+            self.state = State::Frozen;
+            let dir = cgroup.dir().display();
+            return format!("its processes are frozen in {dir} (to end them, write 1 to cgroup.kill there)");
+        }
+        self.state = State::Killed;
+        match cgroup.kill() {
+            Ok(()) => "its processes are killed".to_owned(),
             Err(error) => format!("what attempts nothing more could not be ended: {error}"),
-        })
+        }
     }
 
     /// Whether the run is frozen: COMMAND will not end by itself.
     pub(super) fn is_frozen(&self) -> bool {
-        self.tripped && self.answer == OnTrip::Freeze
+        self.state == State::Frozen
     }
 }

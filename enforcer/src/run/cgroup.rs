@@ -26,7 +26,10 @@ impl Cgroup {
             own(&fs::read_to_string("/proc/self/mountinfo")?, &fs::read_to_string("/proc/self/cgroup")?)
                 .ok_or_else(|| io::Error::other("no cgroup v2 hierarchy is mounted"))?;
         for entry in fs::read_dir(&own)?.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            let name = entry.file_name();
+            // One may be empty because its run is only about to begin.
+            let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+            if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
                 // The kernel keeps those in use.
                 let _ = fs::remove_dir(entry.path());
             }

@@ -23,6 +23,8 @@ use crate::kernel::Enroller;
 enum Step {
     /// Nothing yet: it may not even exist.
     Begin,
+    /// It is in the run's cgroup, if there is one.
+    Entered,
     /// It is enrolled.
     Enrolled,
     /// It has the user's rights.
@@ -69,6 +71,7 @@ impl Start<'_> {
             if let Some(mut cgroup) = cgroup.as_ref() {
                 cgroup.write_all(b"0")?;
             }
+            (&writer).write_all(&[0])?;
             enroller.enrol(0, Label::ENTRY)?;
             (&writer).write_all(&[0])?;
             credentials.assume()?;
@@ -87,7 +90,8 @@ impl Start<'_> {
     /// The error of a step.
     fn explain(&self, reached: Step, source: io::Error) -> Error {
         match reached {
-            Step::Begin => Error::Start { action: "put it under the profile", source },
+            Step::Begin => Error::Start { action: "make a process for it, in the run's cgroup", source },
+            Step::Entered => Error::Start { action: "put it under the profile", source },
             Step::Enrolled => Error::Start { action: "give it the user's rights", source },
             Step::User => Error::Start { action: "restore its signal mask", source },
             Step::Exec if source.kind() == io::ErrorKind::NotFound => {
@@ -102,9 +106,10 @@ impl Start<'_> {
 fn reached(mut steps: PipeReader) -> Step {
     let mut bytes = Vec::new();
     match steps.read_to_end(&mut bytes) {
-        Ok(1) => Step::Enrolled,
-        Ok(2) => Step::User,
-        Ok(3) => Step::Exec,
+        Ok(1) => Step::Entered,
+        Ok(2) => Step::Enrolled,
+        Ok(3) => Step::User,
+        Ok(4) => Step::Exec,
         _ => Step::Begin,
     }
 }

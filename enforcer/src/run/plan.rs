@@ -91,7 +91,7 @@ impl Plan {
         let mode = if audit { Mode::Audit } else { Mode::Enforce };
         let (budgets, respond) = (profile.budgets, profile.respond);
         let setup = Setup { mode, anchors, grants: grants.for_kernel()?, budgets, respond };
-        let breaker = Breaker::new(&budgets, respond.trip)?;
+        let breaker = Breaker::new(&budgets, respond.trip, !audit)?;
         let json = record(options, &invoker, &credentials)?;
         Ok(Self { file, inherited, invoker, credentials, table: profile.table, setup, legend, breaker, json })
     }

@@ -144,9 +144,14 @@ impl Watch {
 
     /// Ends, or freezes, a run that the kernel has tripped.
     fn break_off(&mut self, kernel: &Enforcement) {
-        if let Ok(counters) = kernel.counters()
-            && let Some(done) = self.breaker.check(&counters)
-        {
+        let counters = match kernel.counters() {
+            Ok(counters) => counters,
+            Err(error) => {
+                tracing::warn!("whether the run is tripped cannot be seen: {error}");
+                return;
+            }
+        };
+        if let Some(done) = self.breaker.check(&counters) {
             self.read();
             let image = self.pump.image(counters.tripped_by);
             self.reporter.tripped(&counters, image, &done);
@@ -191,11 +196,12 @@ impl Watch {
         options: &Options,
         terminal: &Terminal,
     ) -> Exit {
-        let counters = match kernel.counters() {
-            Ok(counters) => since(before, counters),
+        let (counters, status) = match kernel.counters() {
+            Ok(counters) => (since(before, counters), status),
             Err(error) => {
                 terminal.warning(&format!("the counts below are incomplete: {error}"));
-                Counters::default()
+                // Nobody knows what was denied, or whether the run was tripped.
+                (Counters::default(), if status.is_success() { Exit::Failed } else { status })
             }
         };
         let remaining = match kernel.finish() {

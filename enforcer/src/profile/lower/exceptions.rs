@@ -49,7 +49,8 @@ impl Lowering<'_> {
         let texts = match matched {
             Matched::Paths(globs) => {
                 let texts = self.texts(&globs, number, Effect::Except);
-                self.pattern(stage, kind, Pattern::new(number, Effect::Except, texts));
+                let except = Pattern::new(number, Effect::Except, texts);
+                self.pattern(stage, kind, Pattern { recorded: true, ..except });
                 self.texts(&globs, number, Effect::Allow)
             }
             Matched::Addresses(texts) => texts,

@@ -5,7 +5,7 @@
 use enforcer_common::{
     Decision, Kind, Verdict,
     anchor::Anchors,
-    table::{Outcome, Slices, Space as _, block},
+    table::{Slices, Space as _, block},
 };
 
 use super::super::{Compiled, Date, Text, leads_to};
@@ -37,7 +37,7 @@ fn recorded(profile: &Compiled) -> usize {
     let blocks: std::collections::BTreeSet<u32> = slots.collect();
     let recorded = |block: u32| {
         let used = header.word(block + block::OUTCOMES_USED);
-        (0..used).filter(|&index| header.outcome(block, index).flags & Outcome::RECORD != 0).count()
+        (0..used).filter(|&index| header.outcome(block, index).exception != 0).count()
     };
     blocks.into_iter().map(recorded).sum()
 }
@@ -84,8 +84,26 @@ fn what_another_rule_allows_keeps_its_stage_and_is_recorded() {
     for path in ["/opt/x", "/opt/y"] {
         let decision = decide(&exec, Kind::Exec, path);
         assert_eq!((decision.verdict, decision.rule, leads_to(&decision)), (Verdict::Allow, 1, Some(1)));
+        assert_eq!(decision.exception, if path == "/opt/x" { 3 } else { 0 });
     }
     assert!(recorded(&exec) > 0);
+}
+
+#[test]
+fn an_exception_that_only_takes_a_denial_back_is_recorded() {
+    let gone = on(&profile("files: { read: { deny: ['/srv/x'] } }", "read: /srv/x"), "2026-01-01");
+    let decision = decide(&gone, Kind::Read, "/srv/x (deleted)");
+    assert_eq!((decision.verdict, decision.rule, decision.exception), (Verdict::Allow, 0, 2));
+}
+
+#[test]
+fn memory_files_are_executed_only_if_a_rule_names_them() {
+    let allowed = |exception: &str| {
+        let exec = on(&profile("exec: { default: allow }", &format!("exec: '{exception}'")), "2026-01-01");
+        decide(&exec, Kind::Exec, "/memfd:x/esbuild (deleted)").allows()
+    };
+    assert!(!allowed("**/esbuild") && !allowed("/**") && !allowed("/memfd:runc*"));
+    assert!(allowed("/memfd:x/*"));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use enforcer_common::{
     Kind,
     anchor::Anchors,
     table::{
-        ABSORBING, CHUNK_WORDS, CHUNKS, MAGIC, STAGES, Slices, Slot, Space as _, VERSION, block, header,
+        ABSORBING, CHUNK_WORDS, CHUNKS, MAGIC, Outcome, STAGES, Slices, Slot, Space as _, VERSION, block,
+        header,
     },
 };
 
@@ -59,9 +60,9 @@ fn check_block(profile: &Compiled, words: &[u16]) -> (u32, u32) {
         "NUL shares its class"
     );
     for outcome in 0..outcomes {
-        let at = |i| at(block::OUTCOMES + outcome * 4 + i);
+        let at = |i| at(block::OUTCOMES + outcome * Outcome::WORDS + i);
         let known = |rule: u32| rule as usize <= profile.rules.len();
-        assert!(at(0) < 16 && known(at(1)) && known(at(2)));
+        assert!(at(0) < 8 && known(at(1)) && known(at(2)) && known(at(4)));
         assert!(at(3) == 0xffff || (at(3) as usize) < profile.stages.len());
     }
     // States are those that can be reached, in the order in which they are found; the last is the last that is named.

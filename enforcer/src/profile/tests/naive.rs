@@ -2,7 +2,7 @@
 
 //! The automaton against an evaluation that looks at every rule and knows nothing of automata.
 
-use enforcer_common::{Kind, Reason, Verdict, anchor::Anchors, table::STAY};
+use enforcer_common::{Decision, Kind, Reason, Verdict, anchor::Anchors, table::STAY};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::RngSeed};
 
 use super::super::{Code, Compiled, Date, Text};
@@ -125,8 +125,8 @@ struct Rules {
     exceptions: Vec<Exempt>,
 }
 
-/// The verdict, why, the rule, the stage, and whether it is recorded.
-type Answer = (Verdict, Reason, u16, u16, bool);
+/// The verdict, why, the rule, the stage, and the exception that is recorded.
+type Answer = (Verdict, Reason, u16, u16, u16);
 
 impl Rules {
     fn text(&self) -> String {
@@ -169,19 +169,22 @@ impl Rules {
             rules.filter(|(_, rule)| rule.effect == effect).find(|(_, rule)| self.applies(rule, path))
         };
         let exceptions = || self.exceptions.iter().filter(|exception| exception.applies).enumerate();
-        let excepted = exceptions().any(|(_, exception)| applies(&exception.glob, path, true));
-        if let (Some((rule, _)), None, false) = (found("deny"), found("except"), excepted) {
-            return (Verdict::Deny, Reason::Rule, number(rule), STAY, false);
+        let mut excepting = exceptions().filter(|(_, exception)| applies(&exception.glob, path, true));
+        let used = excepting.next().map_or(0, |(index, _)| number(self.rules.len() + index));
+        if let (Some((rule, _)), None, 0) = (found("deny"), found("except"), used) {
+            return (Verdict::Deny, Reason::Rule, number(rule), STAY, 0);
         }
         if let Some((rule, written)) = found("allow") {
             let stage = if written.leads { 1 } else { STAY };
-            return (Verdict::Allow, Reason::Rule, number(rule), stage, false);
+            return (Verdict::Allow, Reason::Rule, number(rule), stage, used);
         }
         if let Some((index, _)) = exceptions().find(|(_, exception)| applies(&exception.glob, path, false)) {
-            return (Verdict::Allow, Reason::Rule, number(self.rules.len() + index), STAY, true);
+            return (Verdict::Allow, Reason::Rule, number(self.rules.len() + index), STAY, used);
         }
-        let verdict = if self.default_allows { Verdict::Allow } else { Verdict::Deny };
-        (verdict, Reason::Default, 0, STAY, false)
+        match self.default_allows {
+            true => (Verdict::Allow, Reason::Default, 0, STAY, used),
+            false => (Verdict::Deny, Reason::Default, 0, STAY, 0),
+        }
     }
 }
 
@@ -294,11 +297,9 @@ proptest! {
         let kind = if rules.exec { Kind::Exec } else { Kind::Write };
         for path in &paths {
             let decision = profile.decide(0, kind, path.as_bytes(), &anchors);
-            let (verdict, reason, rule, stage, record) = rules.evaluate(path);
-            let found = (decision.verdict, decision.reason, decision.rule, decision.stage);
-            prop_assert_eq!(found, (verdict, reason, rule, stage), "{}\n{}", path, text);
-            // Where another rule allows what an exception is about, its use is recorded too.
-            prop_assert!(decision.record || !record, "{} is not recorded\n{}", path, text);
+            let Decision { verdict, reason, rule, stage, exception } = decision;
+            let found = (verdict, reason, rule, stage, exception);
+            prop_assert_eq!(found, rules.evaluate(path), "{}\n{}", path, text);
         }
     }
 }
