@@ -21,8 +21,8 @@ use fastrand::Rng;
 use crate::guest::{Place, attack, collect, read_record};
 
 /// Profiles, and accesses under each: 10,000 in all.
-const PROFILES: u64 = 25;
-const ACCESSES: usize = 400;
+const PROFILES: u64 = 10;
+const ACCESSES: usize = 1000;
 
 /// An access and what userspace says of it.
 struct Access {
