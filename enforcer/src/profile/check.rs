@@ -102,7 +102,7 @@ impl Lint<'_> {
             }
         }
         for (number, name) in self.profile.stages.iter().enumerate() {
-            if !reachable.contains(&(number as u8)) {
+            if !reachable.contains(&(number as u8)) && !self.of_base_stage(number) {
                 let message = format!("nothing leads to stage `{name}`: no run is ever in it");
                 let help = format!("add an exec rule with `stage: {name}`, or remove the stage");
                 self.stage(number, Problem::new(Code::UnreachableStage, message).help(help));
@@ -121,7 +121,7 @@ impl Lint<'_> {
                     let host = self.profile.hosts.iter().any(|host| host.rule == rule.number);
                     let known = rule.line == 0 || rule.effect == Effect::Except || rule.exception.is_some();
                     let never = !known && !host;
-                    if never && !deciding.contains(&rule.number) {
+                    if never && !deciding.contains(&rule.number) && !self.is_taken_away(rule) {
                         let (cover, help) = self.cover(rule);
                         let message = format!("this rule never decides: {cover}");
                         self.rule(rule, Problem::new(Code::ShadowedRule, message).help(help));
@@ -129,6 +129,26 @@ impl Lint<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a stage is one of a profile that this one extends. Where it is not reached any more, a denial sees to it.
+    fn of_base_stage(&self, number: usize) -> bool {
+        let stage = self.single.document().stages.get(number);
+        stage.is_some_and(|stage| stage.source.name() != &*self.profile.source)
+    }
+
+    /// Whether a rule is one of a profile that this one extends, and denials from elsewhere take all of it away: a
+    /// profile cannot remove what its base allows, only deny it.
+    fn is_taken_away(&self, rule: &Rule) -> bool {
+        let walk = self.walk(rule.stage, rule.kind);
+        let start = walk.start();
+        let texts = self.single.texts(rule.stage, rule.kind, rule.number).iter();
+        let mut deciders = texts.map(|text| decides(walk.outcome(walk.run(start, &sample(text)))));
+        rule.file != self.profile.source
+            && deciders.all(|number| {
+                let other = number.and_then(|number| self.profile.rule(number));
+                other.is_some_and(|other| other.effect == Effect::Deny && other.file != rule.file)
+            })
     }
 
     /// What decides in a rule's place, and what can be done.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Exceptions, as transitions and warnings see them.
+//! Exceptions and bases, as transitions and warnings see them.
 
 use super::super::{Code, Compiled, Date, Text, check::check_on};
 
@@ -60,4 +60,41 @@ fn exceptions_widen_nothing_and_hide_nothing() {
         assert_ne!(wider, PROFILE);
         assert_eq!(compiled(wider, day).err(), Some(Code::Widens), "{day}");
     }
+}
+
+#[test]
+fn what_a_profile_takes_from_its_base_is_no_mistake() {
+    let place = tempfile::tempdir().unwrap();
+    let base = "version: 1
+name: base
+owner: o
+stages:
+  one:
+    exec: { allow: [cat, { path: git, stage: two, widen: true }] }
+  two:
+    exec: { allow: [git] }
+    files: { write: { allow: [/srv/x] } }
+";
+    let own = "version: 1
+name: own
+extends: ./base.yaml
+stages:
+  one: { exec: { allow: [ls, { path: make, stage: three }], deny: [git, ls] } }
+  three: { exec: { allow: [cat] } }
+  four: {}
+";
+    std::fs::write(place.path().join("base.yaml"), base).unwrap();
+    let path = place.path().join("own.yaml");
+    std::fs::write(&path, own).unwrap();
+    let text = super::super::find(path.to_str().unwrap()).unwrap();
+    let warnings = check_on(&text, Date::parse("2027-01-01").unwrap()).unwrap().warnings.unwrap().to_string();
+    let warnings = warnings.replace(&format!("{}/", place.path().display()), "");
+    let lines: Vec<&str> = warnings.lines().map(|line| line.split(" (").next().unwrap()).collect();
+    assert_eq!(
+        lines,
+        [
+            "own.yaml:5:26: W002: this rule never decides: deny `ls` in line 5 matches all that it matches",
+            "own.yaml:7:3: W001: nothing leads to stage `four`: no run is ever in it",
+        ]
+    );
 }
