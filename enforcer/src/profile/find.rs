@@ -18,9 +18,15 @@ use super::{
 pub const DIRECTORY: &str = "/etc/enforcer/profiles";
 
 /// The profiles in the binary.
-const EMBEDDED: [(&str, &str); 2] = [
+const EMBEDDED: [(&str, &str); 8] = [
+    ("cargo-build", include_str!("../../../profiles/cargo-build.yaml")),
     ("node-build", include_str!("../../../profiles/node-build.yaml")),
+    ("npm-ci-strict", include_str!("../../../profiles/npm-ci-strict.yaml")),
     ("npm-install", include_str!("../../../profiles/npm-install.yaml")),
+    ("npm-publish", include_str!("../../../profiles/npm-publish.yaml")),
+    ("pip-install", include_str!("../../../profiles/pip-install.yaml")),
+    ("pnpm-install", include_str!("../../../profiles/pnpm-install.yaml")),
+    ("yarn-install", include_str!("../../../profiles/yarn-install.yaml")),
 ];
 
 /// Finds the profile that `--profile` names: a value with `/`, or that ends with `.yaml` or `.yml`, is a file; else it
@@ -161,8 +167,11 @@ mod tests {
         assert_eq!(find_in("npm-install", directory.path()).unwrap().text(), "name: changed");
         let built_in = find_in("node-build", directory.path()).unwrap();
         assert_eq!(built_in.name(), "node-build.yaml (built in)");
-        assert_eq!(names(directory.path()), ["bytes", "node-build", "npm-install", "own"]);
-        assert_eq!(names(Path::new("/nowhere")), ["node-build", "npm-install"]);
+        let built_in = EMBEDDED.map(|(name, _)| name);
+        assert_eq!(names(Path::new("/nowhere")), built_in);
+        let mut all = [&built_in[..], &["bytes", "own"]].concat();
+        all.sort_unstable();
+        assert_eq!(names(directory.path()), all);
     }
 
     #[test]
@@ -179,12 +188,14 @@ mod tests {
         assert_eq!(
             message("npm-instal", nowhere),
             "E002: there is no profile `npm-instal`, neither in DIR nor built in \
-             (did you mean `npm-install`? There is `node-build`, `npm-install`)"
+             (did you mean `npm-install`? There is `cargo-build`, `node-build`, `npm-ci-strict`, `npm-install`, \
+             `npm-publish`, `pip-install`, `pnpm-install`, `yarn-install`)"
         );
         assert_eq!(
             message("x", directory.path()),
-            "E002: there is no profile `x`, neither in DIR nor built in (there is `bytes`, `node-build`, \
-             `npm-install`, `own`; a path to a file needs a `/` or `.yaml`)"
+            "E002: there is no profile `x`, neither in DIR nor built in (there is `bytes`, `cargo-build`, \
+             `node-build`, `npm-ci-strict`, `npm-install`, `npm-publish`, `own`, `pip-install`, `pnpm-install`, \
+             `yarn-install`; a path to a file needs a `/` or `.yaml`)"
         );
         assert_eq!(
             message("node-build.yaml", nowhere),

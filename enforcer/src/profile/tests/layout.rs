@@ -95,7 +95,7 @@ fn profile_starts(profile: &Compiled, words: &[u16]) -> bool {
 
 #[test]
 fn tables_are_as_documented() {
-    for name in ["npm-install", "node-build"] {
+    for name in ["npm-install", "node-build", "pnpm-install", "cargo-build"] {
         check(&Compiled::new(&find(name).unwrap()).unwrap());
     }
     check(&compile(&stage("{}")));

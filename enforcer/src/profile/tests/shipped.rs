@@ -4,7 +4,7 @@
 
 use enforcer_common::{Kind, anchor::Anchors};
 
-use super::super::{Compiled, Effect, Host, Mode, find, leads_to, sets::Sets};
+use super::super::{Compiled, Effect, Host, Mode, diff::Diff, find, leads_to, sets::Sets};
 
 /// A shipped profile and where it runs.
 struct Shipped {
@@ -19,6 +19,12 @@ impl Shipped {
         anchors.set(0, b"/home/b/app").unwrap();
         anchors.set(1, b"/home/b").unwrap();
         anchors.set(2, b"/tmp").unwrap();
+        // Nobody has set a variable.
+        for variable in &profile.variables {
+            let Some(default) = &variable.default else { continue };
+            let value = default.replace("${workspace}", "/home/b/app").replace('~', "/home/b");
+            anchors.set(variable.anchor, value.as_bytes()).unwrap();
+        }
         Self { profile, anchors }
     }
 
@@ -40,7 +46,16 @@ impl Shipped {
     }
 }
 
-const NAMES: [&str; 2] = ["npm-install", "node-build"];
+const NAMES: [&str; 8] = [
+    "cargo-build",
+    "node-build",
+    "npm-ci-strict",
+    "npm-install",
+    "npm-publish",
+    "pip-install",
+    "pnpm-install",
+    "yarn-install",
+];
 
 #[test]
 fn every_profile() {
@@ -93,10 +108,12 @@ fn every_profile() {
                 assert!(!shipped.allows(stage, Kind::Read, path), "{name} {stage} reads {path}");
             }
             for path in
-                ["/usr/lib/libc.so.6", "/proc/self/maps", "/etc/ssl/openssl.cnf", "/home/b/app/src/index.ts"]
+                ["/usr/lib/libc.so.6", "/proc/self/maps", "/etc/ssl/openssl.cnf", "/home/b/app/lib/index.js"]
             {
                 assert!(shipped.allows(stage, Kind::Read, path), "{name} {stage} may not read {path}");
             }
+            let sources = shipped.allows(stage, Kind::Read, "/home/b/app/src/index.ts");
+            assert_eq!(sources, name != "npm-publish", "{name} {stage}");
             for path in [
                 "/home/b/.bashrc",
                 "/home/b/.ssh/authorized_keys",
@@ -115,11 +132,23 @@ fn every_profile() {
 }
 
 #[test]
-fn only_npm_itself_reaches_the_registry() {
-    let install = Shipped::new("npm-install").profile;
-    let hosts: Vec<_> = install.hosts.iter().map(|h| (h.stage, h.host.clone(), h.ports.len())).collect();
-    assert_eq!(hosts, [(0, Host::NpmRegistry, 0)]);
-    assert_eq!(Shipped::new("node-build").profile.hosts, []);
+fn only_the_manager_itself_reaches_the_registry() {
+    for (name, reaches) in [
+        ("cargo-build", None),
+        ("node-build", None),
+        ("npm-ci-strict", Some("npm")),
+        ("npm-install", Some("npm")),
+        ("npm-publish", Some("npm")),
+        ("pip-install", None),
+        ("pnpm-install", Some("pnpm")),
+        ("yarn-install", Some("yarn")),
+    ] {
+        let profile = Shipped::new(name).profile;
+        let hosts: Vec<_> = profile.hosts.iter().map(|h| (h.stage, h.host.clone(), h.ports.len())).collect();
+        let expected: Vec<_> =
+            reaches.map(|stage| (profile.stage(stage).unwrap(), Host::NpmRegistry, 0)).into_iter().collect();
+        assert_eq!(hosts, expected, "{name}");
+    }
     for name in NAMES {
         let shipped = Shipped::new(name);
         let connect = |rule: &&super::super::Rule| rule.kind == Kind::Connect && rule.effect == Effect::Allow;
@@ -201,6 +230,245 @@ fn a_build() {
     }
     assert!(shipped.allows("build", Kind::Read, "/home/b/app/.env.production"));
     assert!(!shipped.allows("build", Kind::Read, "/home/b/.npmrc"));
+}
+
+/// Everything that a stage of the strict profile allows, the base allows too.
+#[test]
+fn a_strict_install() {
+    let [strict, base] = ["npm-ci-strict", "npm-install"].map(Shipped::new);
+    assert_eq!(strict.profile.stages, base.profile.stages);
+    let between = Diff::new(&base.profile, &strict.profile);
+    let more: Vec<_> = between.stages.iter().flat_map(|stage| &stage.allowed).collect();
+    assert!(more.is_empty(), "{more:#?}");
+    assert_eq!(strict.exec("npm", "/usr/bin/dash"), Some("script"));
+    for path in
+        ["/usr/bin/dash", "/bin/bash", "/usr/bin/python3.11", "/usr/bin/make", "/usr/bin/git", "/usr/bin/tar"]
+    {
+        assert_eq!(strict.exec("script", path), None, "{path}");
+    }
+    for path in ["/usr/bin/node", "/usr/bin/env", "/home/b/app/node_modules/@esbuild/linux-x64/bin/esbuild"] {
+        assert_eq!(strict.exec("script", path), Some("script"), "{path}");
+    }
+    let write = |stage, path: &str| strict.allows(stage, Kind::Write, path);
+    for stage in ["npm", "script"] {
+        assert!(write(stage, "/home/b/app/node_modules/x/package.json"));
+        assert!(write(stage, "/home/b/app/packages/a/node_modules/x/y/package-lock.json"));
+        assert!(write(stage, "/tmp/x"));
+        for path in
+            ["package.json", "package-lock.json", "packages/a/package.json", "dist/x.js", ".husky/_/h"]
+        {
+            assert!(!write(stage, &format!("/home/b/app/{path}")), "{stage} {path}");
+        }
+    }
+    assert!(write("npm", "/home/b/.npm/_cacache/tmp/x") && !write("script", "/home/b/.npm/_logs/x"));
+    assert!(strict.profile.budgets != base.profile.budgets);
+}
+
+#[test]
+fn a_publish() {
+    let shipped = Shipped::new("npm-publish");
+    assert_eq!(shipped.exec("npm", "/usr/bin/dash"), Some("script"));
+    for path in ["/usr/bin/git", "/usr/bin/python3.11", "/usr/bin/gcc"] {
+        assert_eq!(shipped.exec("script", path), None, "{path}");
+    }
+    let read = |stage, path: &str| shipped.allows(stage, Kind::Read, path);
+    for stage in ["npm", "script"] {
+        for path in ["package.json", "lib/index.js", "packages/a/dist/index.d.ts", ".git/HEAD", "tools/x.js"]
+        {
+            assert!(read(stage, &format!("/home/b/app/{path}")), "{stage} {path}");
+        }
+        for path in [
+            "lib/index.js.map",
+            "packages/a/dist/x.css.map",
+            "node_modules/x/y.map",
+            "src/index.ts",
+            "packages/a/src/x.ts",
+            "internal/x",
+            "signing.key",
+            ".env.production",
+            ".github/workflows/x.yml",
+            ".git/objects/pack/x.pack",
+        ] {
+            assert!(!read(stage, &format!("/home/b/app/{path}")), "{stage} {path}");
+        }
+    }
+    assert!(read("npm", "/home/b/.npmrc") && read("npm", "/home/b/app/.npmrc"));
+    assert!(!read("script", "/home/b/.npmrc") && !read("script", "/home/b/app/.npmrc"));
+    let write = |stage, path| shipped.allows(stage, Kind::Write, path);
+    assert!(write("script", "/home/b/app/dist/LICENCE") && !write("npm", "/home/b/app/dist/LICENCE"));
+    assert!(!write("script", "/home/b/app/package.json") && !write("npm", "/home/b/app/package.json"));
+    assert!(write("npm", "/home/b/.npm/_cacache/tmp/x") && !write("script", "/home/b/.npm/_cacache/tmp/x"));
+}
+
+#[test]
+fn an_install_with_pnpm() {
+    let shipped = Shipped::new("pnpm-install");
+    let modules = "/usr/local/lib/node_modules";
+    // A program; or a script, which `env pnpm` starts, and whose node is pnpm.
+    assert_eq!(shipped.exec("pnpm", &format!("{modules}/pnpm/pnpm")), Some("pnpm"));
+    assert_eq!(shipped.exec("pnpm", &format!("{modules}/pnpm/bin/pnpm.cjs")), Some("start"));
+    assert_eq!(shipped.exec("pnpm", &format!("{modules}/corepack/dist/pnpm.js")), Some("start"));
+    assert_eq!(shipped.exec("pnpm", "/usr/bin/env"), Some("pnpm"));
+    assert_eq!(shipped.exec("start", "/usr/bin/env"), Some("start"));
+    assert_eq!(shipped.exec("start", "/usr/bin/node"), Some("pnpm"));
+    assert_eq!(shipped.exec("start", "/usr/bin/dash"), None);
+    for path in
+        ["/usr/bin/dash", "/usr/bin/node", "/usr/bin/rm", "/usr/bin/gcc", "/home/b/app/node_modules/x/y"]
+    {
+        assert_eq!(shipped.exec("pnpm", path), Some("script"), "{path}");
+    }
+    for path in ["/usr/bin/node", "/usr/bin/dash", "/home/b/app/node_modules/.bin/x", "/usr/bin/sed"] {
+        assert_eq!(shipped.exec("script", path), Some("script"), "{path}");
+    }
+    let write = |stage, path| shipped.allows(stage, Kind::Write, path);
+    for path in [
+        "/home/b/.local/share/pnpm/store/v11/files/00/x",
+        "/home/b/.cache/pnpm/v12/metadata/x.jsonl",
+        "/home/b/.local/state/pnpm/pnpm-state.json",
+        "/home/b/app/pnpm-lock.yaml",
+        "/home/b/app/.pnpm-lock.yaml.4711.0.tmp",
+        "/home/b/app/package.json",
+    ] {
+        assert!(write("pnpm", path), "{path}");
+        assert!(!write("script", path) && !write("start", path), "{path}");
+    }
+    assert!(write("script", "/home/b/app/node_modules/.pnpm/x@1.0.0/node_modules/x/build/x.node"));
+    assert!(!write("pnpm", "/home/b/.local/share/pnpm/pnpm") && !write("pnpm", "/home/b/app/src/x.ts"));
+    let read = |stage, path| shipped.allows(stage, Kind::Read, path);
+    for path in ["/home/b/.npmrc", "/home/b/.config/pnpm/auth.ini", "/home/b/app/.npmrc"] {
+        assert!(read("pnpm", path) && !read("script", path) && !read("start", path), "{path}");
+    }
+}
+
+#[test]
+fn an_install_with_yarn() {
+    let shipped = Shipped::new("yarn-install");
+    assert_eq!(shipped.exec("start", "/usr/bin/env"), Some("start"));
+    assert_eq!(shipped.exec("start", "/usr/share/yarn/bin/yarn.js"), Some("start"));
+    assert_eq!(shipped.exec("start", "/usr/bin/node"), Some("yarn"));
+    assert_eq!(shipped.exec("start", "/home/b/app/node_modules/x/y"), None);
+    for path in [
+        "/usr/bin/dash",
+        "/usr/bin/node",
+        "/usr/bin/env",
+        "/usr/bin/gcc",
+        "/tmp/xfs-ee4a57d1/node",
+        "/home/b/app/node_modules/x/y",
+    ] {
+        assert_eq!(shipped.exec("yarn", path), Some("script"), "{path}");
+    }
+    for path in
+        ["/tmp/xfs-ee4a57d1/esbuild", "/tmp/yarn--1700000000000-0.1/node", "/home/b/app/.yarn/unplugged/x/y"]
+    {
+        assert_eq!(shipped.exec("script", path), Some("script"), "{path}");
+    }
+    let write = |stage, path| shipped.allows(stage, Kind::Write, path);
+    for path in [
+        "/home/b/app/yarn.lock",
+        "/home/b/app/package.json",
+        "/home/b/app/.yarn/install-state.gz",
+        "/home/b/app/.yarn/cache/x.zip",
+        "/home/b/app/.pnp.cjs",
+        "/home/b/.yarn/berry/cache/x.zip",
+        "/home/b/.cache/yarn/v6/x",
+    ] {
+        assert!(write("yarn", path), "{path}");
+        assert!(!write("script", path) && !write("start", path), "{path}");
+    }
+    assert!(
+        write("script", "/home/b/app/node_modules/x/y") && write("script", "/home/b/app/.yarn/unplugged/x/y")
+    );
+    // What yarn itself is made of.
+    for stage in ["yarn", "script"] {
+        assert!(!write(stage, "/home/b/app/.yarn/releases/yarn-4.9.0.cjs"));
+        assert!(!write(stage, "/home/b/app/.yarn/plugins/x.cjs") && !write(stage, "/home/b/app/.yarnrc.yml"));
+    }
+    let read = |stage, path| shipped.allows(stage, Kind::Read, path);
+    for path in ["/home/b/.npmrc", "/home/b/.yarnrc.yml", "/home/b/app/.npmrc"] {
+        assert!(read("yarn", path) && !read("script", path), "{path}");
+    }
+}
+
+#[test]
+fn an_install_with_pip() {
+    let shipped = Shipped::new("pip-install");
+    for path in [
+        "/usr/bin/python3.11",
+        "/home/b/.pyenv/versions/3.11.7/bin/python3.11",
+        "/home/b/app/.venv/bin/python",
+        "/usr/bin/lsb_release",
+        "/usr/bin/dash",
+        "/home/b/.cargo/bin/rustup",
+    ] {
+        assert_eq!(shipped.exec("pip", path), Some("build"), "{path}");
+    }
+    assert_eq!(shipped.exec("pip", "/usr/bin/git"), None);
+    for path in
+        ["/usr/bin/python3.11", "/usr/bin/gcc", "/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "/usr/bin/getopt"]
+    {
+        assert_eq!(shipped.exec("build", path), Some("build"), "{path}");
+    }
+    let write = |stage, path| shipped.allows(stage, Kind::Write, path);
+    for path in [
+        "/home/b/app/.venv/lib/python3.11/site-packages/x.py",
+        "/home/b/.cache/pip/x",
+        "/home/b/.local/bin/x",
+    ] {
+        assert!(write("pip", path) && !write("build", path), "{path}");
+    }
+    assert!(!write("pip", "/home/b/app/.venv/lib/python3.11/site-packages/sitecustomize.py"));
+    assert!(!write("pip", "/home/b/app/setup.py") && !write("build", "/home/b/app/setup.py"));
+    assert!(write("build", "/home/b/app/build/lib/x.py") && write("build", "/tmp/pip-req-build-x/y"));
+    let read = |stage, path| shipped.allows(stage, Kind::Read, path);
+    assert!(read("pip", "/home/b/.config/pip/pip.conf") && !read("build", "/home/b/.config/pip/pip.conf"));
+    assert!(!read("pip", "/home/b/.pypirc") && !read("pip", "/home/b/.netrc"));
+}
+
+#[test]
+fn a_build_with_cargo() {
+    let shipped = Shipped::new("cargo-build");
+    let toolchain = "/home/b/.rustup/toolchains/stable-x86_64-unknown-linux-gnu";
+    let target = "/home/b/app/target/debug";
+    assert_eq!(shipped.exec("cargo", &format!("{toolchain}/bin/cargo")), Some("cargo"));
+    assert_eq!(shipped.exec("cargo", "/home/b/.cargo/bin/rustup"), Some("cargo"));
+    assert_eq!(shipped.exec("cargo", &format!("{toolchain}/bin/rustc")), Some("rustc"));
+    assert_eq!(shipped.exec("cargo", &format!("{toolchain}/bin/clippy-driver")), Some("rustc"));
+    let script = format!("{target}/build/c-610939b3076641e5/build-script-build");
+    assert_eq!(shipped.exec("cargo", &script), Some("script"));
+    for path in ["/usr/bin/dash", "/usr/bin/cc", "/usr/bin/git", "/home/b/app/target/debug/c"] {
+        assert_eq!(shipped.exec("cargo", path), None, "{path}");
+    }
+    for path in [
+        "/usr/bin/x86_64-linux-gnu-gcc-12",
+        "/usr/lib/gcc/x86_64-linux-gnu/12/collect2",
+        &format!("{toolchain}/lib/rustlib/x86_64-unknown-linux-gnu/bin/gcc-ld/ld.lld"),
+    ] {
+        assert_eq!(shipped.exec("rustc", path), Some("rustc"), "{path}");
+        assert_eq!(shipped.exec("script", path), Some("script"), "{path}");
+    }
+    for path in ["/usr/bin/python3.11", "/usr/bin/dash", "/usr/bin/make", &script] {
+        assert_eq!(shipped.exec("rustc", path), None, "{path}");
+    }
+    assert_eq!(shipped.exec("script", "/usr/bin/make"), Some("script"));
+    let write = |stage, path: &str| shipped.allows(stage, Kind::Write, path);
+    assert!(write("cargo", "/home/b/.cargo/.package-cache") && write("cargo", "/home/b/app/Cargo.lock"));
+    assert!(
+        write("cargo", "/home/b/.cargo/registry/src/x/y/lib.rs")
+            && write("rustc", &format!("{target}/deps/x.o"))
+    );
+    assert!(write("script", &format!("{target}/build/c-610939b3076641e5/out/x.rs")));
+    for path in [&script, &format!("{target}/deps/libx.rlib"), "/home/b/.cargo/registry/src/x/y/lib.rs"] {
+        assert!(!write("script", path), "{path}");
+    }
+    for stage in ["cargo", "rustc", "script"] {
+        for path in ["/home/b/.cargo/bin/cargo", "/home/b/app/src/main.rs", "/home/b/.cargo/config.toml"] {
+            assert!(!write(stage, path), "{stage} {path}");
+        }
+        assert!(!shipped.allows(stage, Kind::Read, "/home/b/.cargo/credentials.toml"));
+        assert!(shipped.allows(stage, Kind::Read, "/home/b/.cargo/config.toml"));
+    }
+    assert!(shipped.allows("cargo", Kind::Read, "/home/b/app/.git/config"));
+    assert!(!shipped.allows("script", Kind::Read, "/home/b/app/.git/config"));
 }
 
 #[test]
