@@ -28,8 +28,9 @@ Examples:
 The profile:
   --profile NAME is /etc/enforcer/profiles/NAME.yaml, else the one of this name that is built in. \
   --profile FILE is a file: anything with a slash, or ending in .yaml or .yml. Without --profile it is \
-  $ENFORCER_PROFILE; else npm-install if COMMAND is npm, pnpm or yarn installing packages (ci, install, i, add, \
-  update, ...). Anything else must name its profile.
+  $ENFORCER_PROFILE; else what COMMAND asks for: npm-install, pnpm-install or yarn-install if it is one of these \
+  installing packages (ci, install, i, add, update, ...), npm-publish for npm publish, pip-install for pip \
+  installing, and cargo-build for cargo building (build, check, clippy, doc). Anything else must name its profile.
 
 The user:
   Enforcing takes root. Under sudo, COMMAND runs as the user who called sudo, in their groups, with the environment \

@@ -6,9 +6,36 @@ use std::ffi::{OsStr, OsString};
 
 use super::{command::base_name, environment::Environment};
 
-/// Programs that install packages.
-const MANAGERS: &[&str] = &["npm", "pnpm", "yarn"];
-/// What they are told to do so.
+/// A profile, and the commands that it is for.
+struct Use {
+    programs: &'static [&'static str],
+    /// The first argument that is no option.
+    verbs: &'static [&'static str],
+    /// Whether the program means one of these if it has no such argument.
+    alone: bool,
+    profile: &'static str,
+}
+
+const USES: &[Use] = &[
+    Use { programs: &["npm"], verbs: INSTALL, alone: false, profile: "npm-install" },
+    Use { programs: &["npm"], verbs: &["publish"], alone: false, profile: "npm-publish" },
+    Use { programs: &["pnpm"], verbs: INSTALL, alone: false, profile: "pnpm-install" },
+    Use { programs: &["yarn", "yarnpkg"], verbs: INSTALL, alone: true, profile: "yarn-install" },
+    Use {
+        programs: &["pip", "pip3"],
+        verbs: &["install", "download", "wheel"],
+        alone: false,
+        profile: "pip-install",
+    },
+    Use {
+        programs: &["cargo"],
+        verbs: &["b", "build", "c", "check", "clippy", "d", "doc", "rustc"],
+        alone: false,
+        profile: "cargo-build",
+    },
+];
+
+/// What managers of npm's kind are told to install packages.
 const INSTALL: &[&str] = &[
     "add",
     "ci",
@@ -27,8 +54,6 @@ const INSTALL: &[&str] = &[
     "up",
     "upgrade",
 ];
-/// The profile for that.
-const NPM_INSTALL: &str = "npm-install";
 
 /// The profile: as named on the command line, in `$ENFORCER_PROFILE`, or by what COMMAND is.
 #[must_use]
@@ -40,13 +65,12 @@ pub fn choose(named: Option<&OsStr>, environment: &Environment, command: &[OsStr
 fn by_command(command: &[OsString]) -> Option<&'static str> {
     let (program, args) = command.split_first()?;
     let program = base_name(program);
-    let manager = MANAGERS.iter().find(|&&name| program == name)?;
-    let verb = args.iter().find(|arg| !arg.as_encoded_bytes().starts_with(b"-"));
-    let installs = match verb {
-        Some(verb) => INSTALL.iter().any(|&name| verb == name),
-        None => *manager == "yarn", // `yarn` alone installs.
-    };
-    installs.then_some(NPM_INSTALL)
+    // `cargo +toolchain build` builds too.
+    let is_option = |arg: &&OsString| matches!(arg.as_encoded_bytes(), [b'-' | b'+', ..]);
+    let verb = args.iter().find(|arg| !is_option(arg));
+    let mut uses = USES.iter().filter(|of| of.programs.iter().any(|&name| program == name));
+    uses.find(|of| verb.map_or(of.alone, |verb| of.verbs.iter().any(|&name| verb == name)))
+        .map(|of| of.profile)
 }
 
 #[cfg(test)]
@@ -67,18 +91,48 @@ mod tests {
     }
 
     #[test]
-    fn installing_goes_without_saying() {
-        for command in [
-            "npm ci",
-            "/opt/node/bin/npm --foo install x",
-            "pnpm i",
-            "yarn",
-            "yarn --frozen-lockfile",
-            "yarn add x",
-        ] {
-            assert_eq!(chosen(None, "", command).as_deref(), Some("npm-install"), "{command}");
+    fn what_is_chosen_is_there() {
+        for of in USES {
+            assert!(crate::profile::find(of.profile).is_ok(), "{}", of.profile);
         }
-        for command in ["npm", "npm run ci", "npm test", "node x.js", "make", "yarn build", "npx ci"] {
+    }
+
+    #[test]
+    fn usual_commands_go_without_saying() {
+        for (command, profile) in [
+            ("npm ci", "npm-install"),
+            ("/opt/node/bin/npm --foo install x", "npm-install"),
+            ("npm publish", "npm-publish"),
+            ("npm publish --tag next", "npm-publish"),
+            ("pnpm i", "pnpm-install"),
+            ("yarn", "yarn-install"),
+            ("yarn --frozen-lockfile", "yarn-install"),
+            ("yarn add x", "yarn-install"),
+            ("pip install -r requirements.txt", "pip-install"),
+            ("/srv/app/.venv/bin/pip3 --no-input wheel .", "pip-install"),
+            ("cargo build --offline", "cargo-build"),
+            ("cargo +1.85 clippy", "cargo-build"),
+        ] {
+            assert_eq!(chosen(None, "", command).as_deref(), Some(profile), "{command}");
+        }
+        for command in [
+            "npm",
+            "npm run ci",
+            "npm test",
+            "npm unpublish",
+            "node x.js",
+            "make",
+            "pnpm",
+            "pnpm publish",
+            "yarn build",
+            "npx ci",
+            "pip",
+            "pip list",
+            "cargo",
+            "cargo run",
+            "cargo test",
+            "cargo publish",
+        ] {
             assert_eq!(chosen(None, "", command), None, "{command}");
         }
     }
