@@ -13,24 +13,21 @@ struct Evidence {
     published: String,
 }
 
-/// Installs as `builder`, under `enforcer run` if asked, with fresh evidence.
-fn install(place: &Place, app: &str, install: &str, enforced: bool) -> (Ended, Evidence) {
+/// Installs as `builder`, under a profile if one is named, with fresh evidence.
+fn install(place: &Place, app: &str, install: &str, profile: Option<&str>) -> (Ended, Evidence) {
     sh("testbed-services && testbed-evidence start").success();
     std::fs::write("/etc/sudoers.d/builder", "builder ALL=(root) NOPASSWD: ALL\n").unwrap();
-    let wrapper = if enforced {
-        format!(
-            "sudo enforcer run --profile npm-install --json {} -- ",
-            place.for_builder("record.jsonl").display()
-        )
-    } else {
-        String::new()
-    };
+    let record = place.for_builder("record.jsonl");
+    let wrapper = profile.map_or_else(String::new, |profile| {
+        format!("sudo enforcer run --profile {profile} --json {} -- ", record.display())
+    });
     let script = format!(
         "app=$(testbed-app {app})
-         runuser -u builder -- env -C \"$app\" HOME=/home/builder {wrapper}{install}
-         testbed-evidence settle >&2"
+         runuser -u builder -- env -C \"$app\" HOME=/home/builder {wrapper}{install} || status=$?
+         testbed-evidence settle >&2
+         exit ${{status:-0}}"
     );
-    let ended = sh(&script).success();
+    let ended = sh(&script);
     let summary = serde_json::from_str(&sh("testbed-evidence summary").success().stdout).unwrap();
     let attempts = sh("testbed-evidence attempts").success().stdout.lines().count();
     sh("testbed-evidence stop").success();
@@ -39,7 +36,7 @@ fn install(place: &Place, app: &str, install: &str, enforced: bool) -> (Ended, E
 
 /// Whether an install published a new version of the victim's package.
 #[derive(Debug, PartialEq, Eq)]
-struct Spread {
+pub(crate) struct Spread {
     bare: bool,
     enforced: bool,
 }
@@ -49,14 +46,22 @@ fn published() -> String {
     sh("cd /srv/registry/storage/left-pad-fixture && ls *.tgz").success().stdout
 }
 
-/// The theft happens bare, and does not under the profile; the report names the package.
+/// The theft happens bare, and does not under `npm-install`, where the install goes on.
 fn stopped(app: &str, command: &str, package: &str) -> Spread {
+    let (ended, spread) = stopped_by("npm-install", app, command, package);
+    ended.success();
+    spread
+}
+
+/// The theft happens bare, and does not under the profile; the report names the package.
+pub(crate) fn stopped_by(profile: &str, app: &str, command: &str, package: &str) -> (Ended, Spread) {
     let place = Place::new();
     let before = published();
-    let (_, bare) = install(&place, app, command, false);
+    let (ended, bare) = install(&place, app, command, None);
+    ended.success();
     assert!(bare.summary["beacons"].as_u64().unwrap() > 0, "nothing arrived: {:#}", bare.summary);
     assert!(bare.summary["canary_bytes"].as_u64().unwrap() > 0, "no canary left: {:#}", bare.summary);
-    let (ended, held) = install(&place, app, command, true);
+    let (ended, held) = install(&place, app, command, Some(profile));
     for total in ["connections", "datagrams", "beacons", "canary_bytes"] {
         assert_eq!(held.summary[total], 0, "{total}: {:#}", held.summary);
     }
@@ -66,7 +71,8 @@ fn stopped(app: &str, command: &str, package: &str) -> Spread {
     let theirs = lines.iter().filter(|line| line["package"]["name"] == package).count();
     assert!(theirs > 0, "no denial names {package}: {lines:#?}");
     assert!(ended.stderr.contains(package), "{}", ended.stderr);
-    Spread { bare: bare.published != before, enforced: held.published != bare.published }
+    let spread = Spread { bare: bare.published != before, enforced: held.published != bare.published };
+    (ended, spread)
 }
 
 #[test]

@@ -22,5 +22,6 @@ mod network;
 mod preemption;
 mod real_packages;
 mod refusal;
+mod shipped;
 mod storm;
 mod wrapper;
