@@ -36,7 +36,7 @@ fn install(place: &Place, app: &str, install: &str, profile: Option<&str>) -> (E
 
 /// Whether an install published a new version of the victim's package.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Spread {
+struct Spread {
     bare: bool,
     enforced: bool,
 }
@@ -46,43 +46,45 @@ fn published() -> String {
     sh("cd /srv/registry/storage/left-pad-fixture && ls *.tgz").success().stdout
 }
 
-/// The theft happens bare, and does not under `npm-install`, where the install goes on.
-fn stopped(app: &str, command: &str, package: &str) -> Spread {
-    let (ended, spread) = stopped_by("npm-install", app, command, package);
-    ended.success();
-    spread
-}
-
-/// The theft happens bare, and does not under the profile; the report names the package.
-pub(crate) fn stopped_by(profile: &str, app: &str, command: &str, package: &str) -> (Ended, Spread) {
+/// The theft happens bare, and does not under each profile; the report names the package. Under `npm-install` the install
+/// goes on.
+fn stopped(profiles: &[&str], app: &str, command: &str, package: &str) -> Spread {
     let place = Place::new();
     let before = published();
     let (ended, bare) = install(&place, app, command, None);
     ended.success();
     assert!(bare.summary["beacons"].as_u64().unwrap() > 0, "nothing arrived: {:#}", bare.summary);
     assert!(bare.summary["canary_bytes"].as_u64().unwrap() > 0, "no canary left: {:#}", bare.summary);
-    let (ended, held) = install(&place, app, command, Some(profile));
-    for total in ["connections", "datagrams", "beacons", "canary_bytes"] {
-        assert_eq!(held.summary[total], 0, "{total}: {:#}", held.summary);
+    let mut spread = Spread { bare: bare.published != before, enforced: false };
+    for &profile in profiles {
+        println!("{profile}");
+        let (ended, held) = install(&place, app, command, Some(profile));
+        for total in ["connections", "datagrams", "beacons", "canary_bytes"] {
+            assert_eq!(held.summary[total], 0, "{total}: {:#}", held.summary);
+        }
+        assert_eq!(held.summary["dns_canaries"], serde_json::json!([]), "{:#}", held.summary);
+        assert!(held.attempts > 0, "nothing was tried");
+        let lines = read_record(&place.for_builder("record.jsonl"));
+        let theirs = lines.iter().filter(|line| line["package"]["name"] == package).count();
+        assert!(theirs > 0, "no denial names {package}: {lines:#?}");
+        assert!(ended.stderr.contains(package), "{}", ended.stderr);
+        spread.enforced |= held.published != bare.published;
+        if profile == "npm-install" {
+            ended.success();
+        }
     }
-    assert_eq!(held.summary["dns_canaries"], serde_json::json!([]), "{:#}", held.summary);
-    assert!(held.attempts > 0, "nothing was tried");
-    let lines = read_record(&place.for_builder("record.jsonl"));
-    let theirs = lines.iter().filter(|line| line["package"]["name"] == package).count();
-    assert!(theirs > 0, "no denial names {package}: {lines:#?}");
-    assert!(ended.stderr.contains(package), "{}", ended.stderr);
-    let spread = Spread { bare: bare.published != before, enforced: held.published != bare.published };
-    (ended, spread)
+    spread
 }
 
 #[test]
 fn the_dropper() {
-    stopped("trojaned", "npm ci", "plain-crypto-js-fixture");
+    stopped(&["npm-install", "npm-ci-strict"], "trojaned", "npm ci", "plain-crypto-js-fixture");
 }
 
 #[test]
 fn the_worm() {
     let spread = stopped(
+        &["npm-install"],
         "--empty /home/builder/empty",
         "npm install @enforcer-fixture/tinycolor",
         "@enforcer-fixture/tinycolor",
@@ -92,5 +94,10 @@ fn the_worm() {
 
 #[test]
 fn the_miner() {
-    stopped("--empty /home/builder/empty", "npm install ua-parser-fixture", "ua-parser-fixture");
+    stopped(
+        &["npm-install"],
+        "--empty /home/builder/empty",
+        "npm install ua-parser-fixture",
+        "ua-parser-fixture",
+    );
 }
