@@ -27,7 +27,7 @@ struct Boot {
 }
 
 const BOOTS: [Boot; 3] = [
-    Boot { name: "as is", append: "", select: &["--skip", "preemption::", "--skip", "inert::"], limit: 1800 },
+    Boot { name: "as is", append: "", select: &["--skip", "preemption::", "--skip", "inert::"], limit: 3600 },
     Boot { name: "preempt=full", append: "preempt=full", select: &["preemption::"], limit: 900 },
     Boot { name: "without bpf", append: "lsm=landlock,lockdown,yama", select: &["inert::"], limit: 300 },
 ];
