@@ -41,6 +41,30 @@ wire_enum! {
         Write = 2 => "write",
         /// Reaching an address: by connecting, or by sending without a connection.
         Connect = 3 => "connect",
+        /// Reaching a local socket, by the name that its owner bound: a path, or `@` and an abstract name.
+        Unix = 4 => "unix",
+        /// Taking an address of this machine: binding a port, or listening.
+        Listen = 5 => "listen",
+        /// Making a socket, see [`crate::socket`].
+        Socket = 6 => "socket",
+        /// Looking up a name. Decided by the resolver, so there is nothing in the kernel's table for it.
+        Resolve = 7 => "resolve",
+    }
+}
+
+impl Kind {
+    /// Whether what is judged is a path, which may lie below an anchor.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_path(self) -> bool {
+        matches!(self, Self::Exec | Self::Read | Self::Write | Self::Unix)
+    }
+
+    /// Whether what is judged is the text of an endpoint.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_address(self) -> bool {
+        matches!(self, Self::Connect | Self::Listen)
     }
 }
 

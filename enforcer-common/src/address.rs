@@ -99,27 +99,38 @@ impl Endpoint {
 
 /// One lower-case hexadecimal digit. Looked up, because the verifier follows every branch.
 #[inline(always)]
-fn digit(nibble: u8) -> u8 {
+pub(crate) fn digit(nibble: u8) -> u8 {
     b"0123456789abcdef"[usize::from(nibble & 15)]
 }
 
-/// Key of the grants map: an address that this run may reach because a host rule's name led to it.
+/// Key of the grants map: an address that a stage of this run may reach because a host rule's name led to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct GrantKey {
     /// The run.
     pub run: u32,
+    /// The stage.
+    pub stage: u32,
     /// Where it may go.
     pub endpoint: Endpoint,
 }
 
-/// Value of the grants map: for each stage the rule that grants the address, or 0; with [`GRANT_RECORDED`] if the rule
-/// is an exception.
-pub type Grant = [u16; crate::table::STAGES];
+/// Value of the grants map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Grant {
+    /// Nanoseconds since boot, suspend included, from which it no longer holds.
+    pub until: u64,
+    /// The rule that grants the address; with [`GRANT_RECORDED`] if it is an exception.
+    pub rule: u16,
+    /// Always 0.
+    pub reserved: [u16; 3],
+}
+
 /// Marks a rule whose every use is recorded.
 pub const GRANT_RECORDED: u16 = 0x8000;
 
-const _: () = assert!(size_of::<Endpoint>() == 20 && size_of::<GrantKey>() == 24);
+const _: () = assert!(size_of::<Endpoint>() == 20 && size_of::<GrantKey>() == 28 && size_of::<Grant>() == 16);
 
 #[cfg(test)]
 mod tests {

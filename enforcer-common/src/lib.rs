@@ -14,8 +14,10 @@ pub mod anchor;
 pub mod budget;
 pub mod decide;
 pub mod event;
+pub mod lookup;
 pub mod offsets;
 pub mod run;
+pub mod socket;
 pub mod table;
 #[cfg(feature = "user")]
 mod user;

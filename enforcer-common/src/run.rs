@@ -48,6 +48,10 @@ pub struct Run {
     pub mode: u32,
     /// [`Run::KILL`] and [`Run::FREEZE`].
     pub flags: u32,
+    /// The port of the loopback that its questions to name servers go to instead; 0 if there is none.
+    pub resolver: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// How much it may do, by [`Budget`]; [`crate::budget::UNLIMITED`] where nothing is said.
     pub limits: [u64; BUDGETS],
     /// The values of the profile's variables.
@@ -106,5 +110,6 @@ pub struct Enrolment {
     pub flags: u64,
 }
 
-const _: () = assert!(size_of::<Label>() == 16 && size_of::<Run>() == 8 + 8 * BUDGETS + size_of::<Anchors>());
+const _: () =
+    assert!(size_of::<Label>() == 16 && size_of::<Run>() == 16 + 8 * BUDGETS + size_of::<Anchors>());
 const _: () = assert!(size_of::<Counters>() == 8 * (8 + crate::table::KINDS + BUDGETS));

@@ -3,14 +3,21 @@
 //! Marks for the map types: userspace may write them as bytes.
 
 use crate::{
-    address::GrantKey,
+    address::{Grant, GrantKey},
     budget::FileKey,
+    lookup::{Asker, Port},
     offsets::Offsets,
     run::{Counters, Label, Run},
 };
 
 // SAFETY: `repr(C)`, integers only, no implicit padding (the sizes are asserted where the types are defined).
 unsafe impl aya::Pod for GrantKey {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Grant {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Port {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Asker {}
 // SAFETY: as above.
 unsafe impl aya::Pod for FileKey {}
 // SAFETY: as above.

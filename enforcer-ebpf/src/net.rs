@@ -3,13 +3,15 @@
 //! Addresses: where a socket is connected to, and where a message is sent without connecting.
 
 use aya_ebpf::{
-    EbpfContext as _, helpers::generated::bpf_probe_read_kernel, macros::lsm, programs::LsmContext,
+    EbpfContext as _,
+    helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel},
+    macros::lsm,
+    programs::LsmContext,
 };
 use core::{ffi::c_void, mem::MaybeUninit};
 use enforcer_common::{
     Budget, Kind, Reason,
     address::{Endpoint, GrantKey, Protocol},
-    table::STAGES,
 };
 
 use crate::{
@@ -122,7 +124,9 @@ fn endpoint(bytes: &Sockaddr, family: u16, protocol: u16) -> Option<Endpoint> {
 /// The host rule that led this run to the address, or 0.
 #[inline(never)] // The key takes stack, which the caller's has no room for.
 fn granted(run: u32, stage: u8, endpoint: &Endpoint) -> u16 {
-    // SAFETY: grants are written before the run starts and only added to.
-    let grant = unsafe { GRANTS.get(&GrantKey { run, endpoint: *endpoint }) };
-    grant.map_or(0, |rules| rules[stage as usize & (STAGES - 1)])
+    // SAFETY: the value is read once; a later grant of the same address replaces it as a whole.
+    let grant = unsafe { GRANTS.get(&GrantKey { run, stage: u32::from(stage), endpoint: *endpoint }) };
+    // SAFETY: no preconditions.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    grant.map_or(0, |grant| if now < grant.until { grant.rule } else { 0 })
 }

@@ -80,7 +80,7 @@ impl Setup {
         for (limit, budget) in limits.iter_mut().zip(self.budgets.0) {
             *limit = budget.unwrap_or(UNLIMITED);
         }
-        Run { mode, flags, limits, anchors: self.anchors }
+        Run { mode, flags, resolver: 0, reserved: 0, limits, anchors: self.anchors }
     }
 
     /// Files that the kernel must be able to remember.

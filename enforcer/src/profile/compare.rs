@@ -193,7 +193,7 @@ impl<'a> Pairs<'a> {
             self.places.spellings(place, side).map(|begin| self.walks[side].run(start, &begin))
         });
         let shape = match (kind, place) {
-            (Kind::Connect, _) => Shape::ENDPOINT,
+            (kind, _) if !kind.is_path() => Shape::ENDPOINT,
             (_, Place::PLAIN) => Shape::Path,
             _ => Shape::Anchor,
         };
@@ -249,7 +249,7 @@ impl<'a> Pairs<'a> {
 
 /// Bytes that stand for all: of those that neither automaton takes apart, the most readable one.
 fn representatives(kind: Kind, walks: [Walk<'_>; 2]) -> Vec<u8> {
-    if kind == Kind::Connect {
+    if !kind.is_path() {
         return b"0123456789abcdef:tux".to_vec();
     }
     let readable = b"xabcdefghijklmnopqrstuvwyz0123456789/.-_ABCDEFGHIJKLMNOPQRSTUVWXYZ";

@@ -230,7 +230,7 @@ impl Compiled {
         Slices { table: &self.table, text: &[] }.slot(stage, kind).default_allows
     }
 
-    /// Decides as the kernel does. `text` is a path, or for [`Kind::Connect`] the text of an endpoint; what a host
+    /// Decides as the kernel does. `text` is a path, or for an address the text of the endpoint; what a host
     /// rule would grant is not known here.
     #[must_use]
     pub fn decide(&self, stage: u8, kind: Kind, text: &[u8], anchors: &Anchors) -> Decision {
@@ -239,7 +239,7 @@ impl Compiled {
             return Decision::denied(Reason::TooLong);
         }
         let space = Slices { table: &self.table, text };
-        let anchors = (kind != Kind::Connect).then_some(anchors);
+        let anchors = kind.is_path().then_some(anchors);
         decide(space, stage, kind, anchors, || 0)
     }
 

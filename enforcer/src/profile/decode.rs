@@ -324,6 +324,7 @@ impl<'a> Reader<'a> {
                     Kind::Connect => self.destination(item),
                     Kind::Exec => self.program(item, effect),
                     Kind::Read | Kind::Write => self.file(item),
+                    Kind::Unix | Kind::Listen | Kind::Socket | Kind::Resolve => None,
                 };
                 if let Some(target) = target {
                     let source = Arc::clone(self.source);

@@ -95,7 +95,10 @@ pub fn leads_elsewhere(one: Stage<'_>, two: Stage<'_>) -> Vec<Difference> {
 
 /// A text of each kind.
 fn texts(wanted: Wanted, one: Stage<'_>, two: Stage<'_>) -> Vec<Difference> {
-    let kinds = Kind::ALL.iter().filter(|&&kind| wanted != Wanted::LeadsElsewhere || kind == Kind::Exec);
+    let asked = |kind: &&Kind| {
+        if wanted == Wanted::LeadsElsewhere { **kind == Kind::Exec } else { **kind != Kind::Resolve }
+    };
+    let kinds = Kind::ALL.iter().filter(asked);
     let found = kinds.filter_map(|&kind| {
         let what = match search(wanted, one.view(kind), two.view(kind)) {
             Found::Text(example) => What::Text(example),

@@ -169,7 +169,7 @@ impl Spelling {
 fn spellings(profile: &Compiled, kind: Kind, text: &[u8], anchors: &Anchors) -> Vec<(String, Vec<u8>)> {
     let mut spellings = vec![(Target::of(kind, text).to_string(), text.to_vec())];
     let space = Slices { table: &[], text };
-    for index in (0..ANCHORS).filter(|_| kind != Kind::Connect) {
+    for index in (0..ANCHORS).filter(|_| kind.is_path()) {
         let rest = below(&space, anchors, index).and_then(|at| text.get(at as usize..));
         if let (Some(rest), Some(name)) = (rest, anchor_name(profile, symbol(index))) {
             spellings.push((format!("{name}{}", escape(rest)), [&[symbol(index)], rest].concat()));

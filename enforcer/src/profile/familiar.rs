@@ -53,11 +53,11 @@ pub(super) fn familiar(places: &Places, kind: Kind) -> impl Iterator<Item = Exam
             (PLAIN, "/etc/passwd"),
             (PLAIN, "/dev/null"),
         ],
-        Kind::Connect => &[],
+        _ => &[],
     };
     // What is open without being a file; a search for paths does not come by.
     let objects: &[&str] = match kind {
-        Kind::Connect => &[],
+        kind if !kind.is_path() => &[],
         _ => &["pipe:[4711]", "socket:[4711]", "anon_inode:[eventpoll]"],
     };
     let endpoints: Vec<Endpoint> = match kind {

@@ -90,7 +90,7 @@ pub(super) fn sample(sequence: &[Step]) -> Vec<u8> {
 pub(super) fn is_everything(kind: Kind, sequence: &[Step]) -> bool {
     let any = |step: &Step| matches!(step, Step::Anything | Step::Directories);
     match (kind, sequence) {
-        (Kind::Connect, [_, rest @ ..]) => {
+        (kind, [_, rest @ ..]) if kind.is_address() => {
             matches!(rest, [Step::Anything] | [Step::Byte(_), Step::Anything])
         }
         _ => {

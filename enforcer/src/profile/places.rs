@@ -83,7 +83,7 @@ impl Places {
     pub(super) fn new(kind: Kind, profiles: [&Compiled; 2]) -> Self {
         let fits = |anchors: &[(usize, &str)]| {
             let used = |(index, _): &(usize, &str)| profiles.iter().any(|p| p.anchors.contains(index));
-            anchors.iter().all(used) && (kind != Kind::Connect || anchors.is_empty())
+            anchors.iter().all(used) && (kind.is_path() || anchors.is_empty())
         };
         let mut cases: Vec<Case> = CASES
             .iter()
@@ -104,7 +104,7 @@ impl Places {
                     same.map(|other| (other.anchor, VARIABLE)).collect()
                 };
                 let anchors = [same(one), same(two)];
-                let matters = kind != Kind::Connect;
+                let matters = kind.is_path();
                 cases.push(Case { shown: shown.clone(), remark: "", begin: VARIABLE, anchors, matters });
             }
         }

@@ -48,7 +48,11 @@ pub(crate) mod samples {
     use crate::events::{Attribution, Package};
 
     pub(crate) fn legend() -> Legend {
-        let stage = |name: &str, line, kinds| Stage { name: name.into(), line, kinds };
+        let stage = |name: &str, line, given: [Option<u32>; 4]| {
+            let mut kinds = [None; Kind::ALL.len()];
+            kinds[..4].copy_from_slice(&given);
+            Stage { name: name.into(), line, kinds }
+        };
         Legend {
             name: "npm-install".into(),
             file: "profiles/npm-install.yaml".into(),

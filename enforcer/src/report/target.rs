@@ -33,8 +33,8 @@ impl Target {
     pub fn of(kind: Kind, text: &[u8]) -> Self {
         match kind {
             _ if text.is_empty() => Self::Unnamed,
-            Kind::Connect => parse(text).unwrap_or(Self::Unnamed),
-            Kind::Exec | Kind::Read | Kind::Write => Self::Path(text.to_vec()),
+            Kind::Connect | Kind::Listen => parse(text).unwrap_or(Self::Unnamed),
+            _ => Self::Path(text.to_vec()),
         }
     }
 }

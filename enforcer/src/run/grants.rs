@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use enforcer_common::address::{Endpoint, GRANT_RECORDED, Grant, GrantKey, Protocol};
+use enforcer_common::{
+    address::{Endpoint, GRANT_RECORDED, Grant, GrantKey, Protocol},
+    table::STAGES,
+};
 
 use super::{Error, registry::Registry, resolv};
 use crate::{
@@ -31,7 +34,7 @@ const BOTH: &[Protocol] = &[Protocol::Tcp, Protocol::Udp];
 /// What a run is granted, and what one should know about it.
 #[derive(Debug, Default)]
 pub struct Grants {
-    by_endpoint: HashMap<Endpoint, Grant>,
+    by_endpoint: HashMap<Endpoint, [u16; STAGES]>,
     /// Names that led nowhere, in sentences.
     pub warnings: Vec<String>,
 }
@@ -67,12 +70,15 @@ impl Grants {
     ///
     /// There are more than it can hold.
     pub fn for_kernel(&self) -> Result<Vec<(GrantKey, Grant)>, Error> {
-        let count = self.by_endpoint.len();
-        if count > MOST {
-            return Err(Error::TooManyGrants { count, most: MOST });
-        }
-        let key = |endpoint: &Endpoint| GrantKey { run: 0, endpoint: *endpoint };
-        Ok(self.by_endpoint.iter().map(|(endpoint, grant)| (key(endpoint), *grant)).collect())
+        let grants = self.by_endpoint.iter().flat_map(|(&endpoint, rules)| {
+            let given = (0..).zip(rules).filter(|(_, rule)| **rule != 0);
+            given.map(move |(stage, &rule)| {
+                (GrantKey { run: 0, stage, endpoint }, Grant { until: u64::MAX, rule, reserved: [0; 3] })
+            })
+        });
+        let grants: Vec<_> = grants.collect();
+        let count = grants.len();
+        if count > MOST { Err(Error::TooManyGrants { count, most: MOST }) } else { Ok(grants) }
     }
 
     fn add_rule(&mut self, rule: &HostRule, addresses: &[IpAddr], of_registry: Option<u16>) {

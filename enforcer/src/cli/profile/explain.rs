@@ -127,7 +127,7 @@ fn answer(args: &Args, output: Output) -> Result<Answer, Exit> {
     let given = [&args.workspace, &args.home, &args.tmp];
     let (places, anchors) = places(given, &profile.variables).map_err(|message| wrong(&message, output))?;
     let (kind, text) = args.question(&places).map_err(|message| wrong(&message, output))?;
-    if kind != Kind::Connect {
+    if kind.is_path() {
         links(&text, output);
     }
     let explanation = Explanation::new(&source, &profile, stage, kind, &text, &anchors)

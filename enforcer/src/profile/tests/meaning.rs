@@ -97,7 +97,8 @@ fn defaults() {
          files: { read: { default: deny }, write: { default: allow } }",
     ));
     let allowed = |kind| decide(&profile, kind, "/x").allows();
-    assert_eq!(Kind::ALL.iter().map(|&k| allowed(k)).collect::<Vec<_>>(), [true, false, true, true]);
+    let kinds = [Kind::Exec, Kind::Read, Kind::Write, Kind::Connect];
+    assert_eq!(kinds.map(allowed), [true, false, true, true]);
 }
 
 #[test]
