@@ -196,18 +196,19 @@ impl Lint<'_> {
     /// What allows everything.
     fn everything(&mut self) {
         for (number, name) in self.profile.stages.iter().enumerate() {
-            for &kind in Kind::ALL.iter().filter(|&&kind| kind != Kind::Read) {
+            // The other kinds of `network` have the default of this one.
+            for kind in [Kind::Exec, Kind::Write, Kind::Connect] {
                 if self.profile.default_allows(number as u8, kind) {
-                    let message = format!(
-                        "stage `{name}` allows every {} that no rule denies (`default: allow`)",
-                        kind.name()
-                    );
+                    let what = if kind == Kind::Connect { "use of the network" } else { kind.name() };
+                    let message =
+                        format!("stage `{name}` allows every {what} that no rule denies (`default: allow`)");
                     let help = "leave `default` out and allow what is needed; `enforcer run --audit` shows what that is";
                     self.stage(number, Problem::new(Code::AllowsEverything, message).help(help));
                 }
             }
         }
-        for rule in self.profile.rules.iter().filter(|r| r.effect == Effect::Allow && r.kind != Kind::Read) {
+        let asked = |rule: &&Rule| rule.effect == Effect::Allow && rule.kind != Kind::Read && rule.line > 0;
+        for rule in self.profile.rules.iter().filter(asked) {
             let texts = self.single.texts(rule.stage, rule.kind, rule.number);
             if texts.iter().any(|text| is_everything(rule.kind, text)) {
                 let (what, help) = match rule.kind {
@@ -217,6 +218,13 @@ impl Lint<'_> {
                     Kind::Exec => {
                         ("executing every file", "name the programs, or the directories they are in")
                     }
+                    Kind::Unix => {
+                        ("reaching every local socket", "name the sockets, such as \"/run/x.sock\"")
+                    }
+                    Kind::Listen => (
+                        "listening on every port of a whole family of addresses",
+                        "name the ports; loopback addresses are allowed as it is",
+                    ),
                     _ => ("writing every file", "name the directories, such as \"${workspace}/**\""),
                 };
                 let message = format!("this rule allows {what}");

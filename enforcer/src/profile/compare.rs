@@ -193,7 +193,9 @@ impl<'a> Pairs<'a> {
             self.places.spellings(place, side).map(|begin| self.walks[side].run(start, &begin))
         });
         let shape = match (kind, place) {
+            (Kind::Socket, _) => Shape::Socket(0),
             (kind, _) if !kind.is_path() => Shape::ENDPOINT,
+            (Kind::Unix, Place::PLAIN) => Shape::Local,
             (_, Place::PLAIN) => Shape::Path,
             _ => Shape::Anchor,
         };
@@ -256,8 +258,8 @@ fn representatives(kind: Kind, walks: [Walk<'_>; 2]) -> Vec<u8> {
     let mut seen = HashSet::new();
     let every = readable.iter().copied().chain(b' '..=u8::MAX);
     let mut bytes: Vec<u8> = every.filter(|&byte| seen.insert(walks.map(|walk| walk.class(byte)))).collect();
-    // What the shape of a path takes apart.
-    for byte in *b"/." {
+    // What the shapes of paths and of names take apart.
+    for byte in *b"/.@" {
         if !bytes.contains(&byte) {
             bytes.push(byte);
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use enforcer_common::{Kind, table::STAGES};
 
 use super::{
-    document::{At, Document, Effect, LANGUAGE, Rule, Stage, Target},
+    document::{At, Document, Effect, LANGUAGE, NETWORK, Rule, Stage, Target},
     error::{Code, Problem, Span, Text, list, suggest},
     keys::{self, Shape},
     parse::{Key, Node, Value},
@@ -312,7 +312,10 @@ impl<'a> Reader<'a> {
             let effect = match key.text.as_str() {
                 "default" => {
                     let allows = self.word(node, "`default`", keys::DEFAULT);
-                    self.document.stages[usize::from(stage)].defaults[kind as usize] = allows;
+                    let kinds = if kind == Kind::Connect { &NETWORK[..] } else { &[kind] };
+                    for &kind in kinds {
+                        self.document.stages[usize::from(stage)].defaults[kind as usize] = allows;
+                    }
                     continue;
                 }
                 "allow" => Effect::Allow,
@@ -321,12 +324,11 @@ impl<'a> Reader<'a> {
             };
             for item in self.items(node, &format!("`{}`", key.text)) {
                 let target = match kind {
-                    Kind::Connect => self.destination(item),
-                    Kind::Exec => self.program(item, effect),
-                    Kind::Read | Kind::Write => self.file(item),
-                    Kind::Unix | Kind::Listen | Kind::Socket | Kind::Resolve => None,
+                    Kind::Exec => self.program(item, effect).map(|target| (kind, target)),
+                    Kind::Read | Kind::Write => self.file(item).map(|target| (kind, target)),
+                    _ => self.destination(item).map(|target| (target.network_kind(), target)),
                 };
-                if let Some(target) = target {
+                if let Some((kind, target)) = target {
                     let source = Arc::clone(self.source);
                     self.document.rules.push(Rule { source, stage, kind, effect, span: item.span, target });
                 }

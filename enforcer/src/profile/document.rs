@@ -132,6 +132,9 @@ pub(super) struct Document {
     pub(super) on_trip: Option<OnTrip>,
 }
 
+/// What the rules below `network` are about; its `default` is for all of these.
+pub(super) const NETWORK: [Kind; 4] = [Kind::Connect, Kind::Unix, Kind::Listen, Kind::Socket];
+
 /// A stage as written, without its rules.
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -199,10 +202,13 @@ impl Rule {
     /// What messages about the rule underline.
     pub(super) fn place(&self) -> Span {
         match &self.target {
-            Target::Glob { glob, .. } | Target::Label(glob) => glob.span,
-            Target::Net { address: Some(destination), .. } | Target::Net { host: Some(destination), .. } => {
-                destination.span
-            }
+            Target::Glob { glob: named, .. }
+            | Target::Label(named)
+            | Target::Net { address: Some(named), .. }
+            | Target::Net { host: Some(named), .. }
+            | Target::Unix(named)
+            | Target::Listen { address: named, .. }
+            | Target::Socket(named) => named.span,
             Target::Types(_) | Target::Net { .. } => self.span,
         }
     }
@@ -235,9 +241,32 @@ pub(super) enum Target {
         /// The protocol; `None` is TCP and UDP.
         protocol: Option<At<String>>,
     },
+    /// Local sockets: a glob for the paths that they are bound to, or `@` and a glob for abstract names.
+    Unix(At<String>),
+    /// Addresses of this machine.
+    Listen {
+        /// The address, the block or `any`.
+        address: At<String>,
+        /// The ports; `None` is all of them.
+        ports: Option<At<Vec<At<String>>>>,
+        /// The protocol; `None` is TCP and UDP.
+        protocol: Option<At<String>>,
+    },
+    /// Sockets that are made, by their name in [`super::sockets`].
+    Socket(At<String>),
 }
 
 impl Target {
+    /// What a network rule with this target is about.
+    pub(super) const fn network_kind(&self) -> Kind {
+        match self {
+            Self::Unix(_) => Kind::Unix,
+            Self::Listen { .. } => Kind::Listen,
+            Self::Socket(_) => Kind::Socket,
+            _ => Kind::Connect,
+        }
+    }
+
     /// A glob that leads nowhere.
     pub(super) fn path(glob: At<String>) -> Self {
         Self::Glob { glob, leads_to: None, widen: false }
@@ -260,22 +289,30 @@ impl Target {
             },
             Self::Label(label) => format!("{{ label: {} }}", label.value),
             Self::Net { address, host, ports, protocol } => {
-                let mut parts = Vec::new();
-                if let Some(address) = address {
-                    parts.push(format!("address: {}", address.value));
-                }
-                if let Some(host) = host {
-                    parts.push(format!("host: \"{}\"", host.value));
-                }
-                if let Some(ports) = ports {
-                    let list: Vec<_> = ports.value.iter().map(|p| p.value.as_str()).collect();
-                    parts.push(format!("ports: [{}]", list.join(", ")));
-                }
-                if let Some(protocol) = protocol {
-                    parts.push(format!("protocol: {}", protocol.value));
-                }
-                format!("{{ {} }}", parts.join(", "))
+                let address = address.iter().map(|address| format!("address: {}", address.value));
+                let host = host.iter().map(|host| format!("host: \"{}\"", host.value));
+                destination(address.chain(host), ports.as_ref(), protocol.as_ref())
             }
+            Self::Unix(glob) => format!("{{ unix: \"{}\" }}", glob.value),
+            Self::Listen { address, ports, protocol } => {
+                let address = format!("listen: {}", address.value);
+                destination([address].into_iter(), ports.as_ref(), protocol.as_ref())
+            }
+            Self::Socket(name) => format!("{{ socket: {} }}", name.value),
         }
     }
+}
+
+/// A rule for addresses or hosts on one line.
+fn destination(
+    named: impl Iterator<Item = String>,
+    ports: Option<&At<Vec<At<String>>>>,
+    protocol: Option<&At<String>>,
+) -> String {
+    let ports = ports.map(|ports| {
+        let list: Vec<_> = ports.value.iter().map(|p| p.value.as_str()).collect();
+        format!("ports: [{}]", list.join(", "))
+    });
+    let protocol = protocol.map(|protocol| format!("protocol: {}", protocol.value));
+    format!("{{ {} }}", named.chain(ports).chain(protocol).collect::<Vec<_>>().join(", "))
 }

@@ -105,6 +105,8 @@ codes! {
     Host = "E053",
     /// A network rule that names no destination, or two.
     Destination = "E054",
+    /// Not the name of a socket.
+    Socket = "E055",
     /// More rules than can be numbered.
     RuleCount = "E060",
     /// Rules that together need too large an automaton.

@@ -10,6 +10,7 @@ use enforcer_common::{
 use super::{
     example::Example,
     places::{Place, Places},
+    sockets::samples,
 };
 
 /// Those of a kind, the most telling first.
@@ -53,12 +54,19 @@ pub(super) fn familiar(places: &Places, kind: Kind) -> impl Iterator<Item = Exam
             (PLAIN, "/etc/passwd"),
             (PLAIN, "/dev/null"),
         ],
+        Kind::Unix => &[
+            (PLAIN, "/run/docker.sock"),
+            (PLAIN, "/run/dbus/system_bus_socket"),
+            (TMP, "/x.sock"),
+            (WORKSPACE, "/x.sock"),
+            (PLAIN, "@x"),
+        ],
         _ => &[],
     };
     // What is open without being a file; a search for paths does not come by.
     let objects: &[&str] = match kind {
-        kind if !kind.is_path() => &[],
-        _ => &["pipe:[4711]", "socket:[4711]", "anon_inode:[eventpoll]"],
+        Kind::Exec | Kind::Read | Kind::Write => &["pipe:[4711]", "socket:[4711]", "anon_inode:[eventpoll]"],
+        _ => &[],
     };
     let endpoints: Vec<Endpoint> = match kind {
         Kind::Connect => vec![
@@ -66,9 +74,17 @@ pub(super) fn familiar(places: &Places, kind: Kind) -> impl Iterator<Item = Exam
             Endpoint::v4([203, 0, 113, 7], 53, Protocol::Udp),
             Endpoint::v4([127, 0, 0, 1], 80, Protocol::Tcp),
         ],
+        Kind::Listen => vec![
+            Endpoint::v4([0, 0, 0, 0], 8080, Protocol::Tcp),
+            Endpoint::v4([0, 0, 0, 0], 5353, Protocol::Udp),
+            Endpoint::v4([127, 0, 0, 1], 8080, Protocol::Tcp),
+        ],
         _ => Vec::new(),
     };
     let paths = paths.iter().map(move |(place, rest)| places.example(*place, kind, rest.as_bytes()));
     let objects = objects.iter().map(move |text| places.example(Place::PLAIN, kind, text.as_bytes()));
-    paths.chain(objects).chain(endpoints.into_iter().map(|endpoint| places.endpoint(endpoint)))
+    let endpoints = endpoints.into_iter().map(move |endpoint| places.endpoint(kind, endpoint));
+    let sockets = samples().filter(move |_| kind == Kind::Socket);
+    let sockets = sockets.map(move |text| places.example(Place::PLAIN, kind, &text));
+    paths.chain(objects).chain(endpoints).chain(sockets)
 }

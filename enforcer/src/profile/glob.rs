@@ -48,6 +48,8 @@ enum Atom {
     Variable(String, Option<String>),
     /// A directory where the system keeps programs, with its `/`.
     Programs,
+    /// `*` in an abstract name, where `/` is a character like others.
+    Anything,
 }
 
 /// A glob that was read: one sequence for each alternative.
@@ -68,6 +70,30 @@ impl Glob {
         Ok(Self { flat: read::read(text)? })
     }
 
+    /// Reads a glob for local sockets: of the paths that they are bound to, or with `@` before it of abstract names.
+    pub(super) fn of_socket(text: &str) -> Result<Self, Problem> {
+        let mut glob = Self::parse(text)?;
+        for atoms in &mut glob.flat {
+            match atoms[..] {
+                [Atom::Byte(b'@'), ..] => {
+                    for atom in atoms.iter_mut() {
+                        match atom {
+                            Atom::Star | Atom::Any => *atom = Atom::Anything,
+                            Atom::One => *atom = Atom::Class(vec![(1, u8::MAX)]),
+                            _ => {}
+                        }
+                    }
+                    continue;
+                }
+                // Abstract names have slashes too, and are chosen by whoever binds them.
+                [Atom::Any, Atom::Byte(b'/'), ..] => atoms.insert(0, Atom::Byte(b'/')),
+                _ => {}
+            }
+            check(atoms, &[])?;
+        }
+        Ok(glob)
+    }
+
     /// Whether one of the alternatives is the name of a program.
     pub(super) fn names_program(&self) -> bool {
         self.flat.iter().any(|atoms| is_name(atoms))
@@ -84,7 +110,7 @@ impl Glob {
 
     /// Refuses what could match no path.
     pub(super) fn check(&self) -> Result<(), Problem> {
-        self.flat.iter().try_for_each(|atoms| check(atoms))
+        self.flat.iter().try_for_each(|atoms| check(atoms, &OBJECTS))
     }
 
     /// Whether it begins with an anchor or a variable.
@@ -123,7 +149,8 @@ impl Glob {
 
     /// How many of its elements match more than one text; what blows automata up.
     pub(super) fn wildcards(&self) -> usize {
-        let wild = |a: &&Atom| matches!(a, Atom::Star | Atom::Any | Atom::One | Atom::Class(_));
+        let wild =
+            |a: &&Atom| matches!(a, Atom::Star | Atom::Any | Atom::Anything | Atom::One | Atom::Class(_));
         self.flat.iter().map(|atoms| atoms.iter().filter(wild).count()).sum()
     }
 }
@@ -133,24 +160,24 @@ fn is_name(atoms: &[Atom]) -> bool {
     let path = |a: &Atom| {
         matches!(a, Atom::Byte(b'/') | Atom::Any | Atom::Anchor(_) | Atom::Variable(..) | Atom::Programs)
     };
-    !atoms.is_empty() && !atoms.iter().any(path) && !is_object(atoms)
+    !atoms.is_empty() && !atoms.iter().any(path) && !is_object(atoms, &OBJECTS)
 }
 
 /// Whether these begin as the kernel names what is not a file.
-fn is_object(atoms: &[Atom]) -> bool {
+fn is_object(atoms: &[Atom], objects: &[&str]) -> bool {
     let begins = |word: &str| {
         let mut bytes = word.bytes().map(Atom::Byte);
         atoms.len() >= word.len() && atoms.iter().take(word.len()).all(|a| bytes.next().as_ref() == Some(a))
     };
-    OBJECTS.iter().any(|word| begins(word))
+    objects.iter().any(|word| begins(word))
 }
 
-/// Refuses what the kernel never reports.
-fn check(atoms: &[Atom]) -> Result<(), Problem> {
+/// Refuses what the kernel never reports. `objects` is how what has no path may begin.
+fn check(atoms: &[Atom], objects: &[&str]) -> Result<(), Problem> {
     let text = spell(atoms);
     match atoms.first() {
         Some(Atom::Byte(b'/') | Atom::Any | Atom::Anchor(_) | Atom::Variable(..) | Atom::Programs) => {}
-        _ if is_object(atoms) => return Ok(()),
+        _ if is_object(atoms, objects) => return Ok(()),
         None => return Err(Problem::new(Code::Glob, "this glob, or one of its alternatives, is empty")),
         Some(_) => {
             let help = match text.strip_prefix("./") {
@@ -201,6 +228,7 @@ fn spell(atoms: &[Atom]) -> String {
             Atom::One => out.push(b'?'),
             Atom::Star => out.push(b'*'),
             Atom::Any => out.extend(b"**"),
+            Atom::Anything => out.push(b'*'),
             Atom::Programs => {}
             Atom::Class(_) => out.extend("[…]".bytes()),
             Atom::Anchor(index) => {
@@ -234,7 +262,7 @@ fn sequences(atoms: &[Atom], deleted: bool) -> Vec<Sequence> {
             Atom::Byte(byte) => steps.push(Step::Byte(*byte)),
             Atom::One => steps.push(Step::class(NOT_SLASH)),
             Atom::Star => steps.push(Step::Name),
-            Atom::Any => steps.push(Step::Anything),
+            Atom::Any | Atom::Anything => steps.push(Step::Anything),
             Atom::Programs => steps.push(Step::ProgramDirectory),
             Atom::Class(ranges) => steps.push(Step::class(ranges.iter().copied())),
             Atom::Anchor(index) => steps.push(Step::Byte(symbol(*index))),
@@ -242,7 +270,8 @@ fn sequences(atoms: &[Atom], deleted: bool) -> Vec<Sequence> {
             Atom::Variable(..) => return Vec::new(),
         }
     }
-    if deleted && atoms.last() != Some(&Atom::Any) {
+    let is_path = atoms.first() != Some(&Atom::Byte(b'@'));
+    if deleted && is_path && atoms.last() != Some(&Atom::Any) {
         let mut gone = steps.clone();
         gone.extend(b" (deleted)".map(Step::Byte));
         return vec![steps, gone];

@@ -4,7 +4,10 @@
 
 use enforcer_common::{Budget, budget::FILES_MAX};
 
-use super::document::{Mode, OnDenial, OnTrip};
+use super::{
+    document::{Mode, OnDenial, OnTrip},
+    sockets,
+};
 
 /// A map with keys that the language gives.
 #[derive(Debug)]
@@ -181,7 +184,7 @@ pub(super) static EXEC: Shape = Shape {
     one_of: &[],
 };
 
-/// The rules for reaching addresses.
+/// The rules for the network.
 pub(super) static NETWORK_RULES: Shape = Shape::new(&[
     field("default", "what happens to what no rule names", DEFAULTS),
     field("allow", "what may be reached", Takes::List(&Takes::Map(&DESTINATION), false)),
@@ -193,11 +196,18 @@ pub(super) static DESTINATION: Shape = Shape {
     fields: &[
         field("address", "an address, a CIDR block or `any`", Takes::Text),
         field("host", "a host", Takes::Text),
+        field(
+            "unix",
+            "a glob for the path of a local socket, or `@` and one for an abstract name",
+            Takes::Text,
+        ),
+        field("listen", "an address of this machine that may be taken, a CIDR block or `any`", Takes::Text),
+        field("socket", "a socket that may be made", Takes::Word(sockets::names)),
         field("ports", "ports and ranges of ports", Takes::List(&PORT, true)),
         field("protocol", "one protocol instead of both", Takes::Word(|| words(PROTOCOL))),
     ],
     required: &[],
-    one_of: &["address", "host"],
+    one_of: &["address", "host", "unix", "listen", "socket"],
 };
 const PORT: Takes = Takes::Either(&[Takes::Number(1, 65535), Takes::Text]);
 

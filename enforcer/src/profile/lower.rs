@@ -4,12 +4,14 @@
 
 mod blame;
 mod exceptions;
+mod own;
 mod paths;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use enforcer_common::{
     Kind,
+    address::Protocol,
     table::{RULES, STAY},
 };
 
@@ -22,15 +24,11 @@ use super::{
     error::{Code, Problem, Span, Text, suggest},
     exception::Exception,
     glob::Glob,
-    nfa::{Sequence, Step},
+    nfa::Sequence,
     sets::Sets,
+    sockets,
     variables::{Variable, Variables},
 };
-
-/// What the kernel reports for a memory file. Its name is chosen by whoever made it, and may have slashes.
-const MEMORY_FILES: &str = "/memfd:*/**";
-/// How it begins.
-const MEMORY_FILE: &[u8] = b"/memfd:";
 
 /// Characters of all globs together, alternatives and sets written out.
 const CHARACTERS_MAX: usize = 2_000_000;
@@ -184,7 +182,7 @@ impl Lowering<'_> {
         let Some(matched) = self.target(rule) else { return };
         let texts = match matched {
             Matched::Paths(globs) => self.texts(&globs, number, rule.effect),
-            Matched::Addresses(texts) => texts,
+            Matched::Texts(texts) => texts,
             Matched::Host(host) => {
                 return self.out.hosts.push(HostRule { rule: number, stage: rule.stage, ..host });
             }
@@ -197,16 +195,19 @@ impl Lowering<'_> {
         let source = &rule.source;
         match &rule.target {
             Target::Net { address, host, ports, protocol } => {
-                let ports = self.ports(source, ports.as_ref());
-                let protocol =
-                    protocol.as_ref().and_then(|p| self.keep(address::protocol(&p.value), source, p.span));
+                let (ports, protocol) = self.ports_and_protocol(source, ports.as_ref(), protocol.as_ref());
                 if let Some(host) = host {
                     return self.host(rule, host, ports, protocol).map(Matched::Host);
                 }
-                let address = address.as_ref()?;
-                let block = self.keep(Block::parse(&address.value), source, address.span)?;
-                let texts = block.sequences(&ports.unwrap_or_default(), protocol, rule.effect);
-                Some(Matched::Addresses(texts))
+                self.block(rule, address.as_ref()?, ports, protocol)
+            }
+            Target::Listen { address, ports, protocol } => {
+                let (ports, protocol) = self.ports_and_protocol(source, ports.as_ref(), protocol.as_ref());
+                self.block(rule, address, ports, protocol)
+            }
+            Target::Socket(name) => {
+                let row = self.keep(sockets::row_of(&name.value), source, name.span)?;
+                Some(Matched::Texts(row.sequences()))
             }
             _ => self.paths(rule).map(Matched::Paths),
         }
@@ -214,11 +215,8 @@ impl Lowering<'_> {
 
     fn pattern(&mut self, stage: u8, kind: Kind, mut pattern: Pattern) {
         if (kind, pattern.effect) == (Kind::Exec, Effect::Except) {
-            let named = |text: &Sequence| {
-                text.iter().zip(MEMORY_FILE).filter(|&(step, &byte)| *step == Step::Byte(byte)).count()
-                    == MEMORY_FILE.len()
-            };
-            let (insistent, rest) = std::mem::take(&mut pattern.texts).into_iter().partition(named);
+            let (insistent, rest) =
+                std::mem::take(&mut pattern.texts).into_iter().partition(own::is_memory_file);
             if !Vec::<Sequence>::is_empty(&insistent) {
                 self.add(stage, kind, Pattern { insistent: true, texts: insistent, ..pattern.clone() });
             }
@@ -247,6 +245,29 @@ impl Lowering<'_> {
         None
     }
 
+    /// What a rule for addresses matches.
+    fn block(
+        &mut self,
+        rule: &document::Rule,
+        address: &At<String>,
+        ports: Option<Vec<PortRange>>,
+        protocol: Option<Protocol>,
+    ) -> Option<Matched> {
+        let block = self.keep(Block::parse(&address.value), &rule.source, address.span)?;
+        Some(Matched::Texts(block.sequences(&ports.unwrap_or_default(), protocol, rule.effect)))
+    }
+
+    /// The ports and the protocol of a network rule; `None` where it names none.
+    fn ports_and_protocol(
+        &mut self,
+        source: &Arc<Text>,
+        ports: Option<&At<Vec<At<String>>>>,
+        protocol: Option<&At<String>>,
+    ) -> (Option<Vec<PortRange>>, Option<Protocol>) {
+        let ports = self.ports(source, ports);
+        (ports, protocol.and_then(|p| self.keep(address::protocol(&p.value), source, p.span)))
+    }
+
     /// The ports of a network rule; `None` if it names none.
     fn ports(&mut self, source: &Arc<Text>, ports: Option<&At<Vec<At<String>>>>) -> Option<Vec<PortRange>> {
         let mut ranges: Vec<PortRange> = ports?
@@ -264,7 +285,7 @@ impl Lowering<'_> {
         rule: &document::Rule,
         host: &At<String>,
         ports: Option<Vec<PortRange>>,
-        protocol: Option<enforcer_common::address::Protocol>,
+        protocol: Option<Protocol>,
     ) -> Option<HostRule> {
         let source = &rule.source;
         let name = self.keep(Host::parse(&host.value), source, host.span)?;
@@ -298,41 +319,14 @@ impl Lowering<'_> {
             recorded: false,
         })
     }
-
-    /// What the enforcer itself says, in every stage: a memory file is not executed, else one whose name ends well
-    /// would do for a glob that begins with `**`. An except rule can take this back if it says `/memfd:` itself.
-    fn own_rules(&mut self) {
-        let Ok(glob) = Glob::parse(MEMORY_FILES) else { return };
-        for stage in 0..self.document.stages.len() {
-            let number = u16::try_from(self.out.rules.len() + 1).unwrap_or(u16::MAX);
-            let stage = stage as u8;
-            self.out.rules.push(Rule {
-                number,
-                stage,
-                kind: Kind::Exec,
-                effect: Effect::Deny,
-                text: MEMORY_FILES.to_owned(),
-                file: "the enforcer's own rules".into(),
-                line: 0,
-                column: 0,
-                exception: None,
-                leads_to: None,
-                widen: false,
-            });
-            self.out.places.push(None);
-            self.out.wildcards.push(0);
-            let pattern = Pattern::new(number, Effect::Deny, glob.sequences(true));
-            self.pattern(stage, Kind::Exec, Pattern { insistent: true, ..pattern });
-        }
-    }
 }
 
 /// What a rule matches.
 enum Matched {
     /// Paths.
     Paths(Vec<Glob>),
-    /// Addresses.
-    Addresses(Vec<Sequence>),
+    /// Endpoints or sockets.
+    Texts(Vec<Sequence>),
     /// A host.
     Host(HostRule),
 }

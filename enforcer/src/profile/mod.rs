@@ -36,6 +36,7 @@ pub mod schema;
 pub mod select;
 pub mod sets;
 mod shape;
+pub mod sockets;
 #[cfg(test)]
 mod tests;
 mod uploads;

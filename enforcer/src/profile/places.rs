@@ -155,16 +155,16 @@ impl Places {
     }
 
     /// An endpoint.
-    pub(super) fn endpoint(&self, endpoint: Endpoint) -> Example {
+    pub(super) fn endpoint(&self, kind: Kind, endpoint: Endpoint) -> Example {
         let mut buffer = [0; TEXT_LEN];
         let len = endpoint.write(|i, b| buffer[i] = b);
-        self.example(Place::PLAIN, Kind::Connect, &buffer[..len])
+        self.example(Place::PLAIN, kind, &buffer[..len])
     }
 
     /// The same endpoint with ports that everybody knows.
     pub(super) fn ports(&self, example: &Example) -> impl Iterator<Item = Example> {
         let address = example.text.split_last_chunk::<4>().map(|(address, _)| address);
-        let address = address.filter(|_| example.kind == Kind::Connect);
+        let address = address.filter(|_| example.kind.is_address());
         [443_u16, 80, 53, 8080].into_iter().filter_map(move |port| {
             let text = [address?, format!("{port:04x}").as_bytes()].concat();
             Some(self.example(example.place, example.kind, &text))
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(shown(Place::HOME, ""), "~");
         assert_eq!(shown(Place(4), "/a"), "${workspace}/a (where the workspace is below ~)");
         assert_eq!(shown(Place(6), "/a"), "${env.CACHE:-/c}/a");
-        let endpoint = places.endpoint(Endpoint::v4([192, 0, 2, 1], 1, Protocol::Tcp));
+        let endpoint = places.endpoint(Kind::Connect, Endpoint::v4([192, 0, 2, 1], 1, Protocol::Tcp));
         assert_eq!(endpoint.to_string(), "192.0.2.1:1 tcp");
         assert_eq!(places.ports(&endpoint).next().map(|e| e.to_string()), Some("192.0.2.1:443 tcp".into()));
     }

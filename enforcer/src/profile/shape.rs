@@ -3,11 +3,17 @@
 //! The texts that the kernel reports: paths with everything resolved, and endpoints. A search that keeps to these
 //! shapes finds no example that cannot happen.
 
+use enforcer_common::socket::TEXT_LEN;
+
 /// How far a text has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Shape {
     /// Nothing yet of a path.
     Path,
+    /// Nothing yet of the name of a local socket: a path, or `@` and an abstract name.
+    Local,
+    /// Within an abstract name.
+    Abstract,
     /// An anchor, and nothing yet of what is below it.
     Anchor,
     /// The root directory.
@@ -20,6 +26,8 @@ pub(super) enum Shape {
     Dots,
     /// Within the name of a file.
     Name,
+    /// Within a socket, see [`enforcer_common::socket`]: bytes so far.
+    Socket(u8),
     /// Within an endpoint, see [`enforcer_common::address`].
     Endpoint {
         /// Bytes so far.
@@ -38,8 +46,9 @@ impl Shape {
     /// Whether there is a text that ends here.
     pub(super) const fn complete(self) -> bool {
         match self {
-            Self::Anchor | Self::Root | Self::Name => true,
-            Self::Path | Self::Slash | Self::Dot | Self::Dots => false,
+            Self::Anchor | Self::Root | Self::Name | Self::Abstract => true,
+            Self::Socket(at) => at as usize == TEXT_LEN - 1,
+            Self::Path | Self::Local | Self::Slash | Self::Dot | Self::Dots => false,
             Self::Endpoint { at, six, .. } => at == length(six),
         }
     }
@@ -52,9 +61,17 @@ impl Shape {
         }
         match (self, byte) {
             (Self::Endpoint { at, six, mapped }, _) => endpoint(at, six, mapped, byte),
-            (Self::Path, b'/') => Some(Self::Root),
+            (Self::Socket(at), _) => {
+                let fits = match at {
+                    2 | 4 => byte == b':',
+                    _ => byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'),
+                };
+                if fits && (at as usize) < TEXT_LEN - 1 { Some(Self::Socket(at + 1)) } else { None }
+            }
+            (Self::Local, b'@') | (Self::Abstract, _) => Some(Self::Abstract),
+            (Self::Path | Self::Local, b'/') => Some(Self::Root),
             (Self::Anchor | Self::Name, b'/') => Some(Self::Slash),
-            (Self::Path | Self::Anchor, _) | (_, b'/') => None,
+            (Self::Path | Self::Local | Self::Anchor, _) | (_, b'/') => None,
             (Self::Root | Self::Slash, b'.') => Some(Self::Dot),
             (Self::Dot, b'.') => Some(Self::Dots),
             (_, _) => Some(Self::Name),
@@ -93,7 +110,10 @@ const fn endpoint(at: u8, six: bool, mapped: bool, byte: u8) -> Option<Shape> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use enforcer_common::address::{Endpoint, Protocol, TEXT_LEN};
+    use enforcer_common::{
+        address::{self, Endpoint, Protocol},
+        socket::{self, Socket},
+    };
 
     fn whole(start: Shape, text: &[u8]) -> bool {
         text.iter().try_fold(start, |shape, &byte| shape.next(byte)).is_some_and(Shape::complete)
@@ -112,9 +132,28 @@ mod tests {
     }
 
     #[test]
+    fn local_sockets_have_paths_or_abstract_names() {
+        for name in ["/run/x", "@", "@x//..", "@/"] {
+            assert!(whole(Shape::Local, name.as_bytes()), "{name}");
+        }
+        assert!(!whole(Shape::Local, b"x") && !whole(Shape::Local, b"") && !whole(Shape::Path, b"@x"));
+    }
+
+    #[test]
+    fn sockets_are_as_they_are_written() {
+        let mut buffer = [0; socket::TEXT_LEN];
+        let socket = Socket::new(40, 1, 0x1234).unwrap();
+        let len = socket.write(|i, b| buffer[i] = b);
+        assert!(whole(Shape::Socket(0), &buffer[..len]));
+        for text in ["", "28:1:123", "28:1:12345", "2811:1234", "28:g:1234"] {
+            assert!(!whole(Shape::Socket(0), text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
     fn endpoints_are_as_they_are_written() {
         let text = |endpoint: Endpoint| {
-            let mut buffer = [0; TEXT_LEN];
+            let mut buffer = [0; address::TEXT_LEN];
             let len = endpoint.write(|i, b| buffer[i] = b);
             buffer[..len].to_vec()
         };

@@ -51,7 +51,7 @@ impl Reader<'_> {
                 "reason" => reason = self.text(value, "`reason`"),
                 "owner" => owner = self.text(value, "`owner`"),
                 "expires" => expires = self.date(value),
-                "network" => target = self.destination(value).map(|target| (Kind::Connect, target)),
+                "network" => target = self.destination(value).map(|target| (target.network_kind(), target)),
                 word => {
                     let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == word)?;
                     let glob = self.text(value, &format!("`{word}`"));

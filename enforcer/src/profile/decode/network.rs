@@ -8,6 +8,7 @@ use super::{
         error::Code,
         keys,
         parse::{Node, Value},
+        sockets,
     },
     Reader,
 };
@@ -16,37 +17,49 @@ impl Reader<'_> {
     /// A network rule.
     pub(super) fn destination(&mut self, node: &Node) -> Option<Target> {
         if let Value::Text(text) = &node.value {
-            let key = if text.starts_with(|c: char| c.is_ascii_digit()) || text.contains(':') {
-                "address"
-            } else {
-                "host"
-            };
-            let message = "a network rule is a map of `address` or `host`, `ports` and `protocol`".to_owned();
-            self.problem(Code::WrongType, node.span, message, "", Some(format!("write `{key}: \"{text}\"`")));
+            let message = "a network rule is a map of what it is about, `ports` and `protocol`".to_owned();
+            let help = Some(format!("write `{}: \"{text}\"`", guess(text)));
+            self.problem(Code::WrongType, node.span, message, "", help);
             return None;
         }
         let before = self.problems.len();
         let fields = self.map(node, "a network rule", &keys::DESTINATION);
         let misspelt = self.problems.len() > before;
-        let named = |key: &str| fields.iter().any(|(k, _)| k.text == key);
-        let (has_address, has_host) = (named("address"), named("host"));
-        let (mut address, mut host, mut ports, mut protocol) = (None, None, None, None);
+        let about = fields.iter().map(|(key, _)| key.text.as_str());
+        let about: Vec<&str> = about.filter(|key| keys::DESTINATION.one_of.contains(key)).collect();
+        let (mut named, mut ports, mut protocol) = (None, None, None);
         for (key, value) in fields {
             match key.text.as_str() {
-                "address" => address = self.text(value, "`address`"),
-                "host" => host = self.text(value, "`host`"),
                 "protocol" => protocol = self.text(value, "`protocol`"),
-                _ => ports = self.ports(value),
+                "ports" => ports = self.ports(value),
+                word => named = self.text(value, &format!("`{word}`")),
+            }
+            let portless = matches!(about[..], ["unix" | "socket"]);
+            if portless && matches!(key.text.as_str(), "ports" | "protocol") {
+                let message = format!("a rule with `{}` has no `{}`", about[0], key.text);
+                let help = Some("remove it".to_owned());
+                self.problem(Code::Destination, key.span, message, "", help);
             }
         }
-        let message = match (has_address, has_host) {
-            (false, false) if misspelt => return None,
-            (false, false) => "this network rule names no destination",
-            (true, true) => "this network rule names an address and a host",
-            _ => return Some(Target::Net { address, host, ports, protocol }),
+        let message = match about[..] {
+            [] if misspelt => return None,
+            [] => "this network rule names no destination".to_owned(),
+            ["unix"] => return named.map(Target::Unix),
+            ["socket"] => return named.map(Target::Socket),
+            ["listen"] => return named.map(|address| Target::Listen { address, ports, protocol }),
+            ["address"] => return Some(Target::Net { address: named, host: None, ports, protocol }),
+            ["host"] => return Some(Target::Net { address: None, host: named, ports, protocol }),
+            _ => {
+                let named: Vec<_> = about.iter().map(|key| format!("`{key}`")).collect();
+                format!("a network rule is about one thing; this one names {}", named.join(" and "))
+            }
         };
-        let help = Some("one of `address: 192.0.2.0/24`, `address: any`, `host: name`".to_owned());
-        self.problem(Code::Destination, node.span, message.to_owned(), "", help);
+        let help = Some(
+            "one of `address: 192.0.2.0/24`, `address: any`, `host: name`, `unix: /run/x.sock`, `listen: any`, \
+             `socket: netlink`"
+                .to_owned(),
+        );
+        self.problem(Code::Destination, node.span, message, "", help);
         None
     }
 
@@ -78,5 +91,15 @@ impl Reader<'_> {
             self.problem(Code::Port, node.span, "this list of ports is empty".into(), "", help);
         }
         Some(At { span: node.span, value: ports })
+    }
+}
+
+/// The key that somebody had in mind who wrote only this.
+fn guess(text: &str) -> &'static str {
+    match text {
+        _ if sockets::row_of(text).is_ok() => "socket",
+        _ if text.starts_with(['/', '@', '~', '$']) => "unix",
+        _ if text.starts_with(|c: char| c.is_ascii_digit()) || text.contains(':') => "address",
+        _ => "host",
     }
 }

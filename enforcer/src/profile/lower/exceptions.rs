@@ -53,7 +53,7 @@ impl Lowering<'_> {
                 self.pattern(stage, kind, Pattern { recorded: true, ..except });
                 self.texts(&globs, number, Effect::Allow)
             }
-            Matched::Addresses(texts) => texts,
+            Matched::Texts(texts) => texts,
             Matched::Host(host) => {
                 self.out.hosts.push(HostRule { rule: number, stage, recorded: true, ..host });
                 return number;

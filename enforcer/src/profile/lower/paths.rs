@@ -45,7 +45,8 @@ impl Lowering<'_> {
                 types.iter().map(read).collect::<Option<_>>()?
             }
             Target::Label(label) => self.label(source, label)?,
-            Target::Net { .. } => return None,
+            Target::Unix(glob) => vec![self.keep(Glob::of_socket(&glob.value), source, glob.span)?],
+            Target::Net { .. } | Target::Listen { .. } | Target::Socket(_) => return None,
         };
         for glob in &mut globs {
             let placed = glob.place(&mut self.variables);

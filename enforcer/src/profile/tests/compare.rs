@@ -275,7 +275,7 @@ proptest! {
                         IpAddr::V4(address) => Endpoint::v4(address.octets(), port, protocol),
                         IpAddr::V6(address) => Endpoint::v6(address.octets(), port, protocol),
                     };
-                    there = there.or(Some(places.endpoint(endpoint)).filter(differs));
+                    there = there.or(Some(places.endpoint(Kind::Connect, endpoint)).filter(differs));
                 }
             }
         }

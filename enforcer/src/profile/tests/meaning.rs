@@ -88,6 +88,10 @@ fn defaults() {
         (Kind::Read, Verdict::Allow),
         (Kind::Write, Verdict::Deny),
         (Kind::Connect, Verdict::Deny),
+        (Kind::Unix, Verdict::Deny),
+        (Kind::Listen, Verdict::Deny),
+        (Kind::Socket, Verdict::Deny),
+        (Kind::Resolve, Verdict::Deny),
     ] {
         let decision = decide(&profile, kind, "/x");
         assert_eq!((decision.verdict, decision.reason, decision.rule), (verdict, Reason::Default, 0));
@@ -97,8 +101,10 @@ fn defaults() {
          files: { read: { default: deny }, write: { default: allow } }",
     ));
     let allowed = |kind| decide(&profile, kind, "/x").allows();
-    let kinds = [Kind::Exec, Kind::Read, Kind::Write, Kind::Connect];
-    assert_eq!(kinds.map(allowed), [true, false, true, true]);
+    let kinds = [Kind::Exec, Kind::Read, Kind::Write, Kind::Connect, Kind::Unix, Kind::Listen, Kind::Socket];
+    assert_eq!(kinds.map(allowed), [true, false, true, true, true, true, true]);
+    // Names are looked up by host rules, which are not in the table.
+    assert!(!allowed(Kind::Resolve));
 }
 
 #[test]
@@ -250,9 +256,10 @@ fn rules_know_their_lines() {
         "version: 1\nname: t\nowner: o\nstages:\n  only:\n    files:\n      write:\n        deny: [/a, /b]\n        allow:\n          - /c\n",
     );
     let places: Vec<_> =
-        profile.rules.iter().map(|r| (r.number, r.text.as_str(), r.line, r.column)).collect();
+        profile.rules.iter().take(4).map(|r| (r.number, r.text.as_str(), r.line, r.column)).collect();
     assert_eq!(places, [(1, "/a", 8, 16), (2, "/b", 8, 20), (3, "/c", 10, 13), (4, "/memfd:*/**", 0, 0)]);
     assert_eq!(profile.rule(3).unwrap().to_string(), "test.yaml:10");
     assert_eq!(profile.rule(0), None);
-    assert_eq!(profile.rule(5), None);
+    assert!(profile.rules[3..].iter().all(|rule| rule.line == 0));
+    assert_eq!(profile.rule(profile.rules.len() as u16 + 1), None);
 }

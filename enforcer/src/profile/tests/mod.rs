@@ -10,6 +10,7 @@ mod extends;
 mod layout;
 mod meaning;
 mod naive;
+mod network;
 mod parts;
 mod reach;
 mod schema;

@@ -115,10 +115,10 @@ struct Exempt {
     applies: bool,
 }
 
-/// A profile's rules for writing or executing.
+/// A profile's rules for writing, executing or local sockets.
 #[derive(Clone, Debug)]
 struct Rules {
-    exec: bool,
+    kind: Kind,
     default_allows: bool,
     rules: Vec<Written>,
     labels: Vec<Vec<String>>,
@@ -134,20 +134,26 @@ impl Rules {
         for (index, globs) in self.labels.iter().enumerate() {
             text += &format!("  l{index}: ['{}']\n", globs.join("', '"));
         }
-        let (keys, key) =
-            if self.exec { ("    exec:\n", "exec") } else { ("    files:\n     write:\n", "write") };
+        let (keys, key) = match self.kind {
+            Kind::Exec => ("    exec:\n", "exec"),
+            Kind::Unix => ("    network:\n", "network"),
+            _ => ("    files:\n     write:\n", "write"),
+        };
+        let rule = |text: String| if key == "network" { format!("{{ unix: {text} }}") } else { text };
         text += &format!("stages:\n  one:\n{keys}");
         text += if self.default_allows { "      default: allow\n" } else { "      default: deny\n" };
         for effect in ["allow", "deny", "except"] {
-            text += &format!("      {effect}:\n");
-            for rule in self.rules.iter().filter(|rule| rule.effect == effect) {
-                text += &format!("        - {}\n", rule.text());
+            if self.rules.iter().any(|rule| rule.effect == effect) {
+                text += &format!("      {effect}:\n");
+            }
+            for written in self.rules.iter().filter(|rule| rule.effect == effect) {
+                text += &format!("        - {}\n", rule(written.text()));
             }
         }
         text += "  two: {}\nexceptions:\n";
         for (index, Exempt { glob, applies }) in self.exceptions.iter().enumerate() {
             let expires = if *applies { "2026-06-02" } else { "2026-06-01" };
-            text += &format!("  - {{ id: E{index}, stage: one, {key}: '{glob}', ");
+            text += &format!("  - {{ id: E{index}, stage: one, {key}: {}, ", rule(format!("'{glob}'")));
             text += &format!("reason: r, owner: o, expires: {expires} }}\n");
         }
         text
@@ -209,17 +215,19 @@ fn glob() -> impl Strategy<Value = String> {
     (root, vec(component(), 1..4)).prop_map(|(root, components)| format!("{root}{}", components.join("/")))
 }
 
-fn rule(exec: bool, labels: usize) -> impl Strategy<Value = Written> {
-    let effect = select(vec!["allow", "allow", "deny", "except"]);
+fn rule(kind: Kind, labels: usize) -> impl Strategy<Value = Written> {
+    let effects = &["allow", "allow", "deny", "except"][..];
+    // The language has no except rules for the network.
+    let effect = select(if kind == Kind::Unix { &effects[..3] } else { effects });
     let types = vec(select(vec![".b", ".a", ".b.a"]), 1..3);
-    let what = if exec {
+    let what = if kind != Kind::Write {
         glob().prop_map(What::Glob).boxed()
     } else {
         let label = (0..labels).prop_map(What::Label);
         prop_oneof![4 => glob().prop_map(What::Glob), 1 => types.prop_map(What::Types), 1 => label].boxed()
     };
     (effect, what, any::<bool>()).prop_map(move |(effect, what, leads)| {
-        let leads = leads && exec && effect == "allow";
+        let leads = leads && kind == Kind::Exec && effect == "allow";
         Written { effect, what, leads }
     })
 }
@@ -227,13 +235,14 @@ fn rule(exec: bool, labels: usize) -> impl Strategy<Value = Written> {
 fn rules() -> impl Strategy<Value = Rules> {
     let labels = vec(vec(glob(), 1..3), 1..4);
     let exception = (glob(), any::<bool>()).prop_map(|(glob, applies)| Exempt { glob, applies });
-    (any::<bool>(), any::<bool>(), labels, vec(exception, 0..4)).prop_flat_map(
-        |(exec, default_allows, labels, exceptions)| {
-            vec(rule(exec, labels.len()), 1..12).prop_map(move |mut rules| {
+    let kind = select(vec![Kind::Exec, Kind::Write, Kind::Unix]);
+    (kind, any::<bool>(), labels, vec(exception, 0..4)).prop_flat_map(
+        |(kind, default_allows, labels, exceptions)| {
+            vec(rule(kind, labels.len()), 1..12).prop_map(move |mut rules| {
                 // By effect, so that the order in the file is the order here.
                 rules.sort_by_key(|rule| rule.effect);
                 let (labels, exceptions) = (labels.clone(), exceptions.clone());
-                Rules { exec, default_allows, rules, labels, exceptions }
+                Rules { kind, default_allows, rules, labels, exceptions }
             })
         },
     )
@@ -294,9 +303,8 @@ proptest! {
         for (index, value) in [(0, WORKSPACE), (1, HOME), (3, CACHE)] {
             anchors.set(index, value.as_bytes()).unwrap();
         }
-        let kind = if rules.exec { Kind::Exec } else { Kind::Write };
         for path in &paths {
-            let decision = profile.decide(0, kind, path.as_bytes(), &anchors);
+            let decision = profile.decide(0, rules.kind, path.as_bytes(), &anchors);
             let Decision { verdict, reason, rule, stage, exception } = decision;
             let found = (verdict, reason, rule, stage, exception);
             prop_assert_eq!(found, rules.evaluate(path), "{}\n{}", path, text);
