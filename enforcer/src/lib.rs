@@ -3,6 +3,7 @@
 //! The enforcer as a library; the binary is a thin layer over it.
 
 pub mod cli;
+pub mod dns;
 pub mod events;
 pub mod exit;
 pub mod kernel;

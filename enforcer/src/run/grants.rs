@@ -16,8 +16,9 @@ use enforcer_common::{
     table::STAGES,
 };
 
-use super::{Error, registry::Registry, resolv};
+use super::{Error, registry::Registry};
 use crate::{
+    dns::resolv,
     profile::{Host, HostRule, PortRange},
     report::Legend,
 };

@@ -21,7 +21,6 @@ pub mod invoker;
 mod plan;
 mod readable;
 pub mod registry;
-pub mod resolv;
 pub mod signals;
 pub mod sudo;
 mod supervise;
