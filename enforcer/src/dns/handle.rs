@@ -43,6 +43,8 @@ pub struct Question {
     pub name: String,
     /// Whether the name may lead to addresses that are not public.
     pub private: bool,
+    /// As the client spelled it.
+    pub(super) asked: Asked,
 }
 
 /// Reads and judges a packet. `search` are the domains that the system's resolver appends to names.
@@ -63,7 +65,7 @@ pub fn handle_packet(
     let judged = plain.as_deref().map_or(Judgement::Refused, &judge);
     match (judged, plain) {
         (Judgement::Allowed { private }, Some(name)) => match asked.query_type {
-            RecordType::A | RecordType::AAAA => Handled::Lookup(Question { query, name, private }),
+            RecordType::A | RecordType::AAAA => Handled::Lookup(Question { query, name, private, asked }),
             // Whatever else is kept under the name is not for the asking, so that nothing can be carried in it.
             _ => answered(ResponseCode::NoError),
         },
