@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Network rules: addresses, ports and hosts, and the texts of endpoints (see
-//! [`enforcer_common::address`]) that they match.
+//! Network rules: addresses and ports, and the texts of endpoints (see [`enforcer_common::address`]) that they match.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -56,73 +55,6 @@ impl PortRange {
             }
             _ => Err(Problem::new(Code::Port, format!("`{text}` is not a port"))
                 .help("a port is a number from 1 to 65535, or a range such as \"8000-8999\"")),
-        }
-    }
-}
-
-/// Whom a host rule names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Host {
-    /// This name, in lower case, without a dot at its end.
-    Name(String),
-    /// `${npm.registry}`: the registry of the user's npm configuration.
-    NpmRegistry,
-}
-
-impl Host {
-    /// Reads a host.
-    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
-        let fault = |message: String| Problem::new(Code::Host, message);
-        if let Some(name) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) {
-            return match name {
-                "npm.registry" => Ok(Self::NpmRegistry),
-                _ if name.starts_with("env.") => {
-                    Err(Problem::new(Code::NotSupported, format!("`{text}` is not supported yet")))
-                }
-                _ => Err(Problem::new(Code::Variable, format!("there is no host variable `{text}`"))
-                    .help("there is `${npm.registry}`, from the user's npm configuration")),
-            };
-        }
-        if text.parse::<IpAddr>().is_ok() || text.contains('/') && !text.contains("://") {
-            return Err(
-                fault(format!("`{text}` is an address, not a host")).help(format!("write `address: {text}`"))
-            );
-        }
-        if let Some((_, rest)) = text.split_once("://") {
-            let host = rest.split(['/', ':']).next().unwrap_or_default();
-            return Err(fault(format!("`{text}` is a URL, not a host")).help(format!("write `host: {host}`")));
-        }
-        if let Some((host, port)) = text.split_once(':') {
-            return Err(fault(format!("`{text}` is not a host name"))
-                .help(format!("write `host: {host}` and `ports: [{port}]`")));
-        }
-        if text.contains(['*', '?', '{', '[']) {
-            return Err(Problem::new(
-                Code::NotSupported,
-                format!("host globs such as `{text}` are not supported yet"),
-            )
-            .help("name each host in a rule of its own"));
-        }
-        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-        let label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        if name.len() > 253 || !name.split('.').all(label) {
-            return Err(fault(format!("`{text}` is not a host name"))
-                .help("letters, digits and `-`, in parts of up to 63 characters; other scripts as `xn--…`"));
-        }
-        Ok(Self::Name(name))
-    }
-}
-
-impl std::fmt::Display for Host {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::NpmRegistry => f.write_str("${npm.registry}"),
         }
     }
 }

@@ -11,15 +11,15 @@ use enforcer_common::{
 };
 
 use super::{
-    address::Host,
     compile::{Compiled, Rule},
     date::Date,
     document::Effect,
     edges::{Edge, edges},
     error::{Code, Error, Problem, Text},
     exception::Exception,
+    host::Host,
     matching::{Single, is_everything, sample},
-    uploads::takes_uploads,
+    uploads::{open_below, takes_uploads},
     walk::Walk,
 };
 
@@ -236,10 +236,12 @@ impl Lint<'_> {
     /// Hosts that take uploads from anybody.
     fn uploads(&mut self) {
         for host in &self.profile.hosts {
-            let Host::Name(name) = &host.host else { continue };
-            let (Some(what), Some(rule)) = (takes_uploads(name), self.profile.rule(host.rule)) else {
-                continue;
+            let (what, name) = match &host.host {
+                Host::Name(name) => (takes_uploads(name).map(str::to_owned), name.clone()),
+                Host::Below(name) => (open_below(name), host.host.to_string()),
+                Host::Registry(_) => continue,
             };
+            let (Some(what), Some(rule)) = (what, self.profile.rule(host.rule)) else { continue };
             let message = format!("`{name}` is {what}: whatever a process can read, it can leave there");
             let help = "allow a host of your own that fetches what is needed from there";
             self.rule(rule, Problem::new(Code::UploadHost, message).help(help));

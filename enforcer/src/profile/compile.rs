@@ -14,13 +14,15 @@ use enforcer_common::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    address::{Host, PortRange},
+    address::PortRange,
     date::Date,
     document::{Budgets, Document, Effect, Mode, Respond},
     edges,
     error::{Error, Text},
     exception::Exception,
-    extends, layout,
+    extends,
+    host::Host,
+    layout,
     lower::{Lowered, lower},
     select::Select,
     sets::Sets,
@@ -75,11 +77,13 @@ pub struct HostRule {
     pub stage: u8,
     /// The host.
     pub host: Host,
-    /// The ports, at most [`super::address::HOST_PORTS_MAX`] together. None for [`Host::NpmRegistry`] means the port
-    /// of the registry's URL.
+    /// The ports, at most [`super::address::HOST_PORTS_MAX`] together. None for [`Host::Registry`] means the port of
+    /// the registry's URL.
     pub ports: Vec<PortRange>,
     /// The protocol; `None` is TCP and UDP.
     pub protocol: Option<Protocol>,
+    /// Whether the name may lead to loopback, link-local and private addresses.
+    pub private: bool,
     /// Whether it is an exception, whose every use is recorded.
     pub recorded: bool,
 }
@@ -265,6 +269,7 @@ impl Compiled {
         for host in &self.hosts {
             text(&format!("{} {} {} {:?} {:?}", host.rule, host.stage, host.host, host.ports, host.protocol));
             text(if host.recorded { "recorded" } else { "" });
+            text(if host.private { "private" } else { "" });
         }
         for budget in Budget::ALL {
             text(&format!("{} {:?}", budget.name(), self.budgets.0[*budget as usize]));

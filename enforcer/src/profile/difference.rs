@@ -7,10 +7,10 @@ use std::{collections::HashSet, fmt};
 use enforcer_common::{Kind, address::Protocol};
 
 use super::{
-    address::Host,
     compare::{Found, View, Wanted, search},
     compile::Compiled,
     example::Example,
+    host::Host,
 };
 
 /// A stage of a profile.
@@ -80,8 +80,14 @@ pub fn allowed_only_by(two: Stage<'_>, one: Stage<'_>) -> Vec<Difference> {
     // Where every address is allowed, so are those of hosts.
     if !one.view(Kind::Connect).allows_everything() {
         let known: HashSet<HostPort> = hosts(one).collect();
-        let new = hosts(two).find(|host| !known.contains(host));
-        let what = new.map(|(host, protocol, port)| What::Host(shown(&host, protocol, port)));
+        let globs: Vec<&HostPort> =
+            known.iter().filter(|known| matches!(known.host, Host::Below(_))).collect();
+        let allowed = |host: &HostPort| {
+            known.contains(host)
+                || known.contains(&HostPort { private: true, ..host.clone() })
+                || globs.iter().any(|glob| glob.covers(host))
+        };
+        let what = hosts(two).find(|host| !allowed(host)).map(|new| What::Host(new.to_string()));
         differences.extend(what.map(|what| Difference { kind: Kind::Connect, what }));
     }
     differences
@@ -110,8 +116,35 @@ fn texts(wanted: Wanted, one: Stage<'_>, two: Stage<'_>) -> Vec<Difference> {
     found.collect()
 }
 
-/// A host, a protocol and a port that a rule allows; without a port it is that of the registry's URL.
-type HostPort = (Host, Protocol, Option<u16>);
+/// What a host rule allows: one protocol and port of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct HostPort {
+    host: Host,
+    protocol: Protocol,
+    /// `None` is that of the registry's URL.
+    port: Option<u16>,
+    private: bool,
+}
+
+impl HostPort {
+    /// Whether this allows all that the other one allows.
+    fn covers(&self, other: &Self) -> bool {
+        (self.protocol, self.port) == (other.protocol, other.port)
+            && (self.private || !other.private)
+            && self.host.covers(&other.host)
+    }
+}
+
+/// `mirror.example:443 tcp`.
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, protocol, port, private } = self;
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let protocol = if *protocol == Protocol::Udp { "udp" } else { "tcp" };
+        let private = if *private { ", private addresses too" } else { "" };
+        write!(f, "{host}{port} {protocol}{private}")
+    }
+}
 
 /// What the host rules of a stage allow.
 fn hosts(stage: Stage<'_>) -> impl Iterator<Item = HostPort> + '_ {
@@ -123,14 +156,9 @@ fn hosts(stage: Stage<'_>) -> impl Iterator<Item = HostPort> + '_ {
             ranges => ranges.iter().flat_map(|range| range.ports()).map(Some).collect(),
         };
         protocols.into_iter().flat_map(move |protocol| {
-            ports.clone().into_iter().map(move |port| (rule.host.clone(), protocol, port))
+            let port =
+                move |port| HostPort { host: rule.host.clone(), protocol, port, private: rule.private };
+            ports.clone().into_iter().map(port)
         })
     })
-}
-
-/// `mirror.example:443 tcp`.
-fn shown(host: &Host, protocol: Protocol, port: Option<u16>) -> String {
-    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    let protocol = if protocol == Protocol::Udp { "udp" } else { "tcp" };
-    format!("{host}{port} {protocol}")
 }

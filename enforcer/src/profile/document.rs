@@ -133,7 +133,7 @@ pub(super) struct Document {
 }
 
 /// What the rules below `network` are about; its `default` is for all of these.
-pub(super) const NETWORK: [Kind; 4] = [Kind::Connect, Kind::Unix, Kind::Listen, Kind::Socket];
+pub const NETWORK: [Kind; 4] = [Kind::Connect, Kind::Unix, Kind::Listen, Kind::Socket];
 
 /// A stage as written, without its rules.
 #[derive(Debug)]
@@ -240,6 +240,8 @@ pub(super) enum Target {
         ports: Option<At<Vec<At<String>>>>,
         /// The protocol; `None` is TCP and UDP.
         protocol: Option<At<String>>,
+        /// Whether the host may have addresses of a private network.
+        private: bool,
     },
     /// Local sockets: a glob for the paths that they are bound to, or `@` and a glob for abstract names.
     Unix(At<String>),
@@ -288,15 +290,15 @@ impl Target {
                 }
             },
             Self::Label(label) => format!("{{ label: {} }}", label.value),
-            Self::Net { address, host, ports, protocol } => {
+            Self::Net { address, host, ports, protocol, private } => {
                 let address = address.iter().map(|address| format!("address: {}", address.value));
                 let host = host.iter().map(|host| format!("host: \"{}\"", host.value));
-                destination(address.chain(host), ports.as_ref(), protocol.as_ref())
+                destination(address.chain(host), ports.as_ref(), protocol.as_ref(), *private)
             }
             Self::Unix(glob) => format!("{{ unix: \"{}\" }}", glob.value),
             Self::Listen { address, ports, protocol } => {
                 let address = format!("listen: {}", address.value);
-                destination([address].into_iter(), ports.as_ref(), protocol.as_ref())
+                destination([address].into_iter(), ports.as_ref(), protocol.as_ref(), false)
             }
             Self::Socket(name) => format!("{{ socket: {} }}", name.value),
         }
@@ -308,11 +310,13 @@ fn destination(
     named: impl Iterator<Item = String>,
     ports: Option<&At<Vec<At<String>>>>,
     protocol: Option<&At<String>>,
+    private: bool,
 ) -> String {
     let ports = ports.map(|ports| {
         let list: Vec<_> = ports.value.iter().map(|p| p.value.as_str()).collect();
         format!("ports: [{}]", list.join(", "))
     });
     let protocol = protocol.map(|protocol| format!("protocol: {}", protocol.value));
-    format!("{{ {} }}", named.chain(ports).chain(protocol).collect::<Vec<_>>().join(", "))
+    let private = private.then(|| "private: true".to_owned());
+    format!("{{ {} }}", named.chain(ports).chain(protocol).chain(private).collect::<Vec<_>>().join(", "))
 }

@@ -195,7 +195,11 @@ pub(super) static NETWORK_RULES: Shape = Shape::new(&[
 pub(super) static DESTINATION: Shape = Shape {
     fields: &[
         field("address", "an address, a CIDR block or `any`", Takes::Text),
-        field("host", "a host", Takes::Text),
+        field(
+            "host",
+            "a host: a name, `*.` and a name, or a variable such as `${npm.registry}`",
+            Takes::Text,
+        ),
         field(
             "unix",
             "a glob for the path of a local socket, or `@` and one for an abstract name",
@@ -205,6 +209,11 @@ pub(super) static DESTINATION: Shape = Shape {
         field("socket", "a socket that may be made", Takes::Word(sockets::names)),
         field("ports", "ports and ranges of ports", Takes::List(&PORT, true)),
         field("protocol", "one protocol instead of both", Takes::Word(|| words(PROTOCOL))),
+        field(
+            "private",
+            "beside `host`: whether the name may lead to loopback, link-local and private addresses",
+            Takes::Truth,
+        ),
     ],
     required: &[],
     one_of: &["address", "host", "unix", "listen", "socket"],

@@ -16,7 +16,7 @@ use enforcer_common::{
 };
 
 use super::{
-    address::{self, Block, HOST_PORTS_MAX, Host, PortRange},
+    address::{self, Block, HOST_PORTS_MAX, PortRange},
     automaton::{Pattern, Rules},
     compile::{HostRule, Rule},
     date::Date,
@@ -24,6 +24,7 @@ use super::{
     error::{Code, Problem, Span, Text, suggest},
     exception::Exception,
     glob::Glob,
+    host::Host,
     nfa::Sequence,
     sets::Sets,
     sockets,
@@ -194,10 +195,11 @@ impl Lowering<'_> {
     fn target(&mut self, rule: &document::Rule) -> Option<Matched> {
         let source = &rule.source;
         match &rule.target {
-            Target::Net { address, host, ports, protocol } => {
+            Target::Net { address, host, ports, protocol, private } => {
                 let (ports, protocol) = self.ports_and_protocol(source, ports.as_ref(), protocol.as_ref());
                 if let Some(host) = host {
-                    return self.host(rule, host, ports, protocol).map(Matched::Host);
+                    let found = self.host(rule, host, ports, protocol)?;
+                    return Some(Matched::Host(HostRule { private: *private, ..found }));
                 }
                 self.block(rule, address.as_ref()?, ports, protocol)
             }
@@ -253,7 +255,14 @@ impl Lowering<'_> {
         ports: Option<Vec<PortRange>>,
         protocol: Option<Protocol>,
     ) -> Option<Matched> {
-        let block = self.keep(Block::parse(&address.value), &rule.source, address.span)?;
+        let block = Block::parse(&address.value).map_err(|problem| match rule.kind {
+            // Names are for where one goes.
+            Kind::Listen if problem.code == Code::Address => {
+                problem.help("an address of this machine, a CIDR block or any; loopback is allowed as it is")
+            }
+            _ => problem,
+        });
+        let block = self.keep(block, &rule.source, address.span)?;
         Some(Matched::Texts(block.sequences(&ports.unwrap_or_default(), protocol, rule.effect)))
     }
 
@@ -297,7 +306,7 @@ impl Lowering<'_> {
         }
         let count: usize = ports.iter().flatten().map(|range| range.count()).sum();
         let wrong = match (&ports, &name) {
-            (None, Host::Name(name)) => {
+            (None, Host::Name(_) | Host::Below(_)) => {
                 Some(format!("a rule for a host names its ports; this one for `{name}` does not"))
             }
             _ if count > HOST_PORTS_MAX => Some(format!(
@@ -316,6 +325,7 @@ impl Lowering<'_> {
             host: name,
             ports: ports.unwrap_or_default(),
             protocol,
+            private: false,
             recorded: false,
         })
     }

@@ -114,6 +114,14 @@ pub(super) fn row_of(name: &str) -> Result<&'static Row, Problem> {
 }
 
 impl Row {
+    /// The text of the first of its sockets.
+    fn sample(&self) -> Vec<u8> {
+        let Sockets { families, types, protocols } = &self.sockets[0];
+        let first = |numbers: &[u8], other| numbers.first().copied().unwrap_or(other);
+        let protocol = protocols.first().copied().unwrap_or(0);
+        format!("{:02x}:{:x}:{protocol:04x}", first(families, 0), first(types, STREAM)).into_bytes()
+    }
+
     /// The texts of its sockets.
     pub(super) fn sequences(&self) -> Vec<Sequence> {
         self.sockets.iter().flat_map(Sockets::sequences).collect()
@@ -153,12 +161,16 @@ impl Sockets {
 
 /// A socket of each name, by its text.
 pub(super) fn samples() -> impl Iterator<Item = Vec<u8>> {
-    TABLE.iter().map(|row| {
-        let Sockets { families, types, protocols } = &row.sockets[0];
-        let first = |numbers: &[u8], other| numbers.first().copied().unwrap_or(other);
-        let protocol = protocols.first().copied().unwrap_or(0);
-        format!("{:02x}:{:x}:{protocol:04x}", first(families, 0), first(types, STREAM)).into_bytes()
-    })
+    TABLE.iter().map(Row::sample)
+}
+
+/// A socket of this name, by its text.
+///
+/// # Errors
+///
+/// There is none.
+pub fn sample(name: &str) -> Result<Vec<u8>, Problem> {
+    row_of(name).map(Row::sample)
 }
 
 /// What reports call a socket: its name, with the protocol where the name stands for all of them; or its numbers.

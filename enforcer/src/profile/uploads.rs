@@ -47,6 +47,52 @@ const DOMAINS: &[(&str, &str)] = &[
     ("trycloudflare.com", "a tunnel to anywhere"),
 ];
 
+/// Domains below which everybody can have a name for the asking.
+const HOSTING: &[&str] = &[
+    "amazonaws.com",
+    "appspot.com",
+    "azureedge.net",
+    "azurewebsites.net",
+    "blogspot.com",
+    "cloudapp.net",
+    "cloudfront.net",
+    "duckdns.org",
+    "firebaseapp.com",
+    "firebaseio.com",
+    "fly.dev",
+    "github.io",
+    "gitlab.io",
+    "glitch.me",
+    "herokuapp.com",
+    "netlify.app",
+    "onrender.com",
+    "pages.dev",
+    "replit.app",
+    "run.app",
+    "sslip.io",
+    "vercel.app",
+    "web.app",
+    "windows.net",
+    "workers.dev",
+];
+
+/// What the names below a domain are, if one of them takes uploads from anybody.
+#[must_use]
+pub(super) fn open_below(domain: &str) -> Option<String> {
+    if let Some(what) = takes_uploads(domain) {
+        return Some(what.to_owned());
+    }
+    let below = |host: &str, domain: &str| {
+        host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let within = DOMAINS.iter().find(|(host, _)| below(host, domain));
+    if let Some((host, what)) = within {
+        return Some(format!("also {host}, {what}"));
+    }
+    let hosting = HOSTING.iter().any(|hosting| below(domain, hosting) || below(hosting, domain));
+    hosting.then(|| "where everybody can have a host".to_owned())
+}
+
 /// What a host is, if it takes uploads from anybody.
 #[must_use]
 pub(super) fn takes_uploads(host: &str) -> Option<&'static str> {
@@ -65,5 +111,14 @@ mod tests {
         assert_eq!(takes_uploads("a.b.ngrok.io"), Some("a tunnel to anywhere"));
         assert_eq!(takes_uploads("mytransfer.sh"), None);
         assert_eq!(takes_uploads("github.com"), None);
+    }
+
+    #[test]
+    fn domains_that_anybody_has_a_part_of() {
+        let open = |domain| open_below(domain).unwrap_or_default();
+        assert_eq!(open("ngrok.io"), "a tunnel to anywhere");
+        assert_eq!(open("slack.com"), "also hooks.slack.com, a chat service with webhooks");
+        assert_eq!(open("s3.amazonaws.com"), "where everybody can have a host");
+        assert_eq!(open("example.test"), "");
     }
 }

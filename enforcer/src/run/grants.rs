@@ -19,7 +19,7 @@ use enforcer_common::{
 use super::{Error, registry::Registry};
 use crate::{
     dns::resolv,
-    profile::{Host, HostRule, PortRange},
+    profile::{self, Host, HostRule, PortRange},
     report::Legend,
 };
 
@@ -47,15 +47,24 @@ impl Grants {
         for rule in rules {
             let addresses = match &rule.host {
                 Host::Name(name) => grants.resolve(name, rule, legend).await,
-                Host::NpmRegistry => match registry.map(|registry| &registry.host) {
+                Host::Registry(of) if !asks_npm(*of) => {
+                    let place = legend.place_of_rule(rule.rule).unwrap_or_default();
+                    let message = format!("{} ({place}) is not known yet and cannot be reached", rule.host);
+                    grants.warnings.push(message);
+                    Vec::new()
+                }
+                // Which names there are is known only when they are looked up.
+                Host::Below(_) => Vec::new(),
+                Host::Registry(_) => match registry.map(|registry| &registry.host) {
                     Some(url::Host::Domain(name)) => grants.resolve(name, rule, legend).await,
                     Some(url::Host::Ipv4(address)) => vec![IpAddr::V4(*address)],
                     Some(url::Host::Ipv6(address)) => vec![IpAddr::V6(*address)],
                     None => Vec::new(),
                 },
             };
-            let of_registry =
-                registry.filter(|_| rule.host == Host::NpmRegistry).map(|registry| registry.port);
+            let of_registry = registry
+                .filter(|_| matches!(rule.host, Host::Registry(of) if asks_npm(of)))
+                .map(|registry| registry.port);
             grants.add_rule(rule, &addresses, of_registry);
         }
         if !rules.is_empty() {
@@ -123,6 +132,11 @@ impl Grants {
     }
 }
 
+/// Whether a registry is that of npm's configuration, which pnpm and yarn are asked by too.
+pub(super) const fn asks_npm(of: profile::Registry) -> bool {
+    matches!(of, profile::Registry::Npm | profile::Registry::Pnpm | profile::Registry::Yarn)
+}
+
 fn endpoint(address: IpAddr, port: u16, protocol: Protocol) -> Endpoint {
     match address {
         IpAddr::V4(address) => Endpoint::v4(address.octets(), port, protocol),
@@ -139,9 +153,10 @@ mod tests {
         HostRule {
             rule: number,
             stage,
-            host: Host::NpmRegistry,
+            host: Host::Registry(profile::Registry::Npm),
             ports,
             protocol: Some(Protocol::Tcp),
+            private: false,
             recorded: false,
         }
     }

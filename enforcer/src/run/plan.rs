@@ -19,7 +19,7 @@ use super::{
     choose::choose,
     command,
     credentials::Credentials,
-    grants::Grants,
+    grants::{Grants, asks_npm},
     inherited::Inherited,
     invoker::{self, Invoker},
     registry,
@@ -76,7 +76,8 @@ impl Plan {
         terminal.verbose(&format!("environment: {}", invoker.source));
         let anchors = places.anchors()?;
         warn(&profile, &places, &invoker, terminal);
-        let asks_npm = profile.hosts.iter().any(|rule| rule.host == Host::NpmRegistry);
+        let asks_npm =
+            profile.hosts.iter().any(|rule| matches!(rule.host, Host::Registry(of) if asks_npm(of)));
         let registry = if asks_npm {
             Some(registry::ask(&invoker.environment, &credentials, &places.workspace).await?)
         } else {

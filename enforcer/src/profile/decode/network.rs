@@ -27,14 +27,21 @@ impl Reader<'_> {
         let misspelt = self.problems.len() > before;
         let about = fields.iter().map(|(key, _)| key.text.as_str());
         let about: Vec<&str> = about.filter(|key| keys::DESTINATION.one_of.contains(key)).collect();
-        let (mut named, mut ports, mut protocol) = (None, None, None);
+        let (mut named, mut ports, mut protocol, mut private) = (None, None, None, false);
         for (key, value) in fields {
             match key.text.as_str() {
                 "protocol" => protocol = self.text(value, "`protocol`"),
                 "ports" => ports = self.ports(value),
+                "private" => private = self.truth(value, "`private`"),
                 word => named = self.text(value, &format!("`{word}`")),
             }
             let portless = matches!(about[..], ["unix" | "socket"]);
+            if key.text == "private" && !matches!(about[..], ["host"]) {
+                let message =
+                    "`private` is about the addresses that a name leads to; this rule has no `host`";
+                let help = Some("remove it: an address is named as it is".to_owned());
+                self.problem(Code::Destination, key.span, message.to_owned(), "", help);
+            }
             if portless && matches!(key.text.as_str(), "ports" | "protocol") {
                 let message = format!("a rule with `{}` has no `{}`", about[0], key.text);
                 let help = Some("remove it".to_owned());
@@ -47,8 +54,12 @@ impl Reader<'_> {
             ["unix"] => return named.map(Target::Unix),
             ["socket"] => return named.map(Target::Socket),
             ["listen"] => return named.map(|address| Target::Listen { address, ports, protocol }),
-            ["address"] => return Some(Target::Net { address: named, host: None, ports, protocol }),
-            ["host"] => return Some(Target::Net { address: None, host: named, ports, protocol }),
+            ["address"] => {
+                return Some(Target::Net { address: named, host: None, ports, protocol, private });
+            }
+            ["host"] => {
+                return Some(Target::Net { address: None, host: named, ports, protocol, private });
+            }
             _ => {
                 let named: Vec<_> = about.iter().map(|key| format!("`{key}`")).collect();
                 format!("a network rule is about one thing; this one names {}", named.join(" and "))

@@ -5,6 +5,7 @@
 use super::{ALTERNATIVES_MAX, ANCHOR_NAMES, Atom, HOME};
 use crate::profile::{
     error::{Code, Problem, suggest},
+    host::Registry,
     variables,
 };
 
@@ -217,7 +218,7 @@ fn variable(name: &str, at: usize, after: Option<&u8>) -> Result<Atom, Problem> 
 fn anchor(name: &str) -> Result<usize, Problem> {
     ANCHOR_NAMES.iter().position(|n| *n == name).ok_or_else(|| {
         let variable = format!("${{{name}}}");
-        if name == "npm.registry" {
+        if Registry::of_variable(&variable).is_some() {
             return Problem::new(Code::Variable, format!("`{variable}` is a host, not a path"))
                 .help("use it as `host:` below `network`");
         }

@@ -9,7 +9,7 @@ use enforcer_common::{
 };
 
 use super::{
-    super::{Compiled, Host, leads_to},
+    super::{Compiled, Host, Registry, leads_to},
     compile, stage,
 };
 
@@ -243,7 +243,10 @@ fn hosts_are_for_the_agent() {
     assert_eq!((named.rule, named.stage, &named.host), (2, 0, &Host::Name("registry.example".into())));
     assert_eq!(named.ports.iter().flat_map(|p| p.ports()).collect::<Vec<_>>(), [80, 81, 443]);
     assert_eq!(named.protocol, Some(Protocol::Tcp));
-    assert_eq!((&registry.host, registry.ports.len(), registry.protocol), (&Host::NpmRegistry, 0, None));
+    assert_eq!(
+        (&registry.host, registry.ports.len(), registry.protocol),
+        (&Host::Registry(Registry::Npm), 0, None)
+    );
     assert_eq!(
         profile.rule(2).unwrap().text,
         "{ host: \"Registry.Example.\", ports: [443, 80-81], protocol: tcp }"

@@ -4,7 +4,7 @@
 
 use enforcer_common::{Kind, anchor::Anchors};
 
-use super::super::{Compiled, Effect, Host, Mode, diff::Diff, find, leads_to, sets::Sets};
+use super::super::{Compiled, Effect, Host, Mode, Registry, diff::Diff, find, leads_to, sets::Sets};
 
 /// A shipped profile and where it runs.
 struct Shipped {
@@ -134,19 +134,19 @@ fn every_profile() {
 #[test]
 fn only_the_manager_itself_reaches_the_registry() {
     for (name, reaches) in [
-        ("cargo-build", None),
+        ("cargo-build", Some(("cargo", Registry::Cargo))),
         ("node-build", None),
-        ("npm-ci-strict", Some("npm")),
-        ("npm-install", Some("npm")),
-        ("npm-publish", Some("npm")),
-        ("pip-install", None),
-        ("pnpm-install", Some("pnpm")),
-        ("yarn-install", Some("yarn")),
+        ("npm-ci-strict", Some(("npm", Registry::Npm))),
+        ("npm-install", Some(("npm", Registry::Npm))),
+        ("npm-publish", Some(("npm", Registry::Npm))),
+        ("pip-install", Some(("pip", Registry::Pip))),
+        ("pnpm-install", Some(("pnpm", Registry::Pnpm))),
+        ("yarn-install", Some(("yarn", Registry::Yarn))),
     ] {
         let profile = Shipped::new(name).profile;
         let hosts: Vec<_> = profile.hosts.iter().map(|h| (h.stage, h.host.clone(), h.ports.len())).collect();
-        let expected: Vec<_> =
-            reaches.map(|stage| (profile.stage(stage).unwrap(), Host::NpmRegistry, 0)).into_iter().collect();
+        let expected = |(stage, registry)| (profile.stage(stage).unwrap(), Host::Registry(registry), 0);
+        let expected: Vec<_> = reaches.map(expected).into_iter().collect();
         assert_eq!(hosts, expected, "{name}");
     }
     for name in NAMES {
