@@ -182,6 +182,58 @@ fn explain_names_the_rule_that_decides() {
 }
 
 #[test]
+fn explain_knows_what_is_no_file() {
+    let place = Place::new();
+    let network = "    network:
+      allow:
+        - { host: '*.mirror.example', ports: [443] }
+        - { host: '${npm.registry}' }
+        - { unix: '${tmp}/**' }
+        - { unix: '@build*' }
+        - { listen: any, ports: [8080], protocol: tcp }
+        - { socket: packet }
+      deny:
+        - { address: 192.0.2.0/24 }
+";
+    let exception = "exceptions:\n  - { id: EX-7, stage: one, network: { address: 192.0.2.7 }, reason: r, owner: o, expires: 2999-01-31 }\n";
+    let text = format!("version: 1\nname: net\nowner: o\nstages:\n  one:\n{network}{exception}");
+    fs::write(place.0.path().join("net.yaml"), text).unwrap();
+    for (args, status, said) in [
+        (
+            ["--unix", "/tmp/x.sock"],
+            0,
+            "allowed: unix /tmp/x.sock, stage one of net\n  allow { unix: \"${tmp}/**\" }  net.yaml:10",
+        ),
+        (["--unix", "@builder"], 0, "net.yaml:11  decides"),
+        (["--unix", "/run/docker.sock"], 1, "the stage's default is deny"),
+        (["--listen", "0.0.0.0:8080"], 0, "net.yaml:12  decides"),
+        (["--listen", "127.0.0.1:1"], 0, "the enforcer's own rules  decides"),
+        (["--listen", "0.0.0.0:8081"], 1, "denied: listen 0.0.0.0:8081 tcp, stage one"),
+        (["--socket", "packet"], 0, "net.yaml:13  decides"),
+        (["--socket", "tcp"], 0, "the enforcer's own rules  decides"),
+        (["--socket", "vsock"], 1, "denied: socket vsock, stage one"),
+        (["--resolve", "a.mirror.example"], 0, "net.yaml:8  decides"),
+        (
+            ["--resolve", "mirror.example"],
+            1,
+            "if it is the registry's name, { host: \"${npm.registry}\" } (net.yaml:9) allows it",
+        ),
+        // An exception takes no denial of an address back.
+        (["--connect", "192.0.2.7:443"], 1, "matches too, but deny is stronger"),
+    ] {
+        let places = ["--home", "/home/u", "--workspace", "/srv/app", "--tmp", "/tmp"];
+        let text = place.text(&[&["explain", "net.yaml"][..], &args, &places].concat(), status);
+        assert!(text.contains(said), "{args:?}\n{text}");
+        assert!(!text.contains("takes it back"), "{text}");
+    }
+    let shown = place.text(&["show", "net.yaml"], 0);
+    assert!(
+        shown.contains("unix") && shown.contains("deny, allow 2") && !shown.contains("resolve"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn exceptions_are_shown_and_named() {
     let place = Place::new();
     let exception = "exceptions:\n  - { id: EX-7, stage: build, read: ~/.npmrc, reason: for now, owner: who, expires: 2999-01-31 }\n";
@@ -223,6 +275,9 @@ fn explain_refuses_what_cannot_be_asked() {
         (&["--connect", "mirror.example:443"], "not an address and a port"),
         (&["--connect", "192.0.2.1:443/sctp"], "`sctp` is not a protocol"),
         (&["--exec", "/x", "--stage", "nosuch"], "it has: fetch, build, git"),
+        (&["--resolve", "192.0.2.1"], "not a name that is looked up"),
+        (&["--socket", "vsok"], "did you mean `vsock`?"),
+        (&["--unix", "x.sock"], "`x.sock` is not absolute"),
         (&["--exec", "/x", "--home", "/"], "--home cannot be /"),
         (&["--exec", "/x", "--open", "/x"], "cannot be used with"),
         (&[], "required"),
@@ -292,6 +347,14 @@ fn sets_and_profiles_are_listed() {
     assert!(status == 2 && err.contains("@shells"), "{err}");
     let list = place.text(&["list"], 0);
     assert!(list.contains("npm-install.yaml (built in)"), "{list}");
+    let profiles = place.json(&["list", "--json"], 0);
+    let npm =
+        profiles["profiles"].as_array().unwrap().iter().find(|profile| profile["name"] == "npm-install");
+    assert_eq!(npm.unwrap()["file"], "npm-install.yaml (built in)");
+    let one = place.json(&["sets", "--json", "@shells"], 0);
+    assert!(one["paths"].as_array().unwrap().contains(&"dash".into()), "{one}");
+    let sets = place.json(&["sets", "--json"], 0);
+    assert!(sets["sets"].as_array().unwrap().contains(&one));
 }
 
 #[test]

@@ -58,6 +58,7 @@ pub(super) fn check_on(source: &Arc<Text>, today: Date) -> Result<Checked, Error
     lint.uploads();
     lint.needless(&edges);
     lint.exceptions(today);
+    lint.excepted_by_base();
     let warnings = Some(lint.warnings).filter(|w| !w.is_empty()).map(Error::new);
     Ok(Checked { profile, edges, warnings })
 }
@@ -261,6 +262,30 @@ impl Lint<'_> {
                 let help = "remove it, so that a change that does widen is noticed";
                 self.rule(rule, Problem::new(Code::NeedlessWiden, &message).help(help));
             }
+        }
+    }
+
+    /// Denials of this profile that an except rule of one that it extends takes back.
+    fn excepted_by_base(&mut self) {
+        let profile = self.profile;
+        let own = |rule: &&Rule| rule.effect == Effect::Deny && rule.file == profile.source;
+        for deny in profile.rules.iter().filter(own) {
+            let like = |rule: &&Rule| {
+                (rule.stage, rule.kind, rule.effect) == (deny.stage, deny.kind, Effect::Except)
+            };
+            let excepts: Vec<&Rule> = profile.rules.iter().filter(like).collect();
+            // Who excepts too has thought of it.
+            if excepts.iter().any(|rule| rule.file == profile.source) {
+                continue;
+            }
+            let numbers: Vec<u16> = excepts.iter().map(|rule| rule.number).collect();
+            let met = self.single.meets(deny.stage, deny.kind, deny.number, &numbers);
+            let Some(except) = met.and_then(|number| profile.rule(number)) else { continue };
+            let message =
+                format!("except `{}` of the base ({except}) takes back what this denies", except.text);
+            let help = "a profile cannot remove what its base excepts: deny what is read or written there otherwise, or \
+                        say that it is meant with an except rule of its own";
+            self.rule(deny, Problem::new(Code::BaseExcepts, message).help(help));
         }
     }
 

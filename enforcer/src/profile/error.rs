@@ -129,6 +129,8 @@ codes! {
     NeedlessWiden = "W005",
     /// An exception that no longer applies, or soon will not.
     ExceptionExpires = "W006",
+    /// A denial that an except rule of the base profile takes back, in part or whole.
+    BaseExcepts = "W007",
 }
 
 impl Code {

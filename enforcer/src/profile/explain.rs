@@ -32,7 +32,7 @@ pub struct Explanation {
     pub spellings: Vec<Spelling>,
     /// The rules that match one of the spellings, in the order of their numbers.
     pub rules: Vec<u16>,
-    /// The host rules that allow this endpoint if it turns out to be the host's when a run begins.
+    /// The host rules that allow this endpoint, or this name, if it turns out to be the host's in a run.
     pub hosts: Vec<u16>,
     /// File and line of the stage.
     pub stage_place: Option<String>,
@@ -102,7 +102,11 @@ impl Explanation {
         anchors: &Anchors,
     ) -> Result<Self, Error> {
         let single = Single::new(source, Date::today())?;
-        let decision = profile.decide(stage, kind, text, anchors);
+        let name = String::from_utf8_lossy(text);
+        let decision = match kind {
+            Kind::Resolve => profile.decide_name(stage, &name, |_| false),
+            _ => profile.decide(stage, kind, text, anchors),
+        };
         let walk = Walk::new(&profile.table, stage, kind);
         let spellings: Vec<Spelling> = spellings(profile, kind, text, anchors)
             .into_iter()
@@ -114,7 +118,16 @@ impl Explanation {
         let mut rules: Vec<u16> = spellings.iter().flat_map(|s| s.rules.iter().copied()).collect();
         rules.sort_unstable();
         rules.dedup();
-        let hosts = if kind == Kind::Connect { hosts(profile, stage, text) } else { Vec::new() };
+        let hosts = match kind {
+            Kind::Connect => hosts(profile, stage, text),
+            Kind::Resolve => {
+                let named = profile.host_rules(stage, &name, |_| false).map(|rule| rule.rule);
+                rules.extend(named);
+                let registries = profile.host_rules(stage, &name, |_| true).map(|rule| rule.rule);
+                registries.filter(|rule| !rules.contains(rule)).collect()
+            }
+            _ => Vec::new(),
+        };
         let written = single.document().stages.get(usize::from(stage));
         let stage_place = written.map(|stage| {
             let (line, _) = stage.source.position(stage.name.span.start);
@@ -128,8 +141,9 @@ impl Explanation {
     pub fn role(&self, profile: &Compiled, rule: &Rule) -> Role {
         let any = |effect| {
             let mut rules = self.rules.iter().filter_map(|&number| profile.rule(number));
-            // An exception takes denials back, too.
-            rules.any(|r| r.effect == effect || effect == Effect::Except && r.exception.is_some())
+            // An exception takes denials back, too, where it is about a path.
+            let takes_back = |r: &Rule| r.exception.is_some() && r.kind.is_path();
+            rules.any(|r| r.effect == effect || effect == Effect::Except && takes_back(r))
         };
         match rule.effect {
             _ if rule.number == self.decision.rule => Role::Decides,

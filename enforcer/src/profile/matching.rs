@@ -3,7 +3,7 @@
 //! Single rules: which of them match a text, whatever the others say. The compiled profile knows only the one that
 //! decides.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use enforcer_common::Kind;
 use regex_automata::{Anchored, dfa::Automaton as _, util::start};
@@ -62,6 +62,36 @@ impl Single {
         numbers
     }
 
+    /// The first of some rules that matches a text which a rule matches too, if there is one.
+    pub(super) fn meets(&self, stage: u8, kind: Kind, rule: u16, others: &[u16]) -> Option<u16> {
+        let asked = |pattern: &&Pattern| pattern.rule == rule || others.contains(&pattern.rule);
+        let patterns: Vec<Pattern> = self.patterns(stage, kind).iter().filter(asked).cloned().collect();
+        if others.is_empty() || patterns.len() < 2 {
+            return None;
+        }
+        let dfa = determinize(&patterns, DFA_BYTES)?;
+        let start = start::Config::new().anchored(Anchored::Yes);
+        let start = dfa.start_state(&start).ok()?;
+        let mut seen = HashSet::from([start]);
+        let mut open = vec![start];
+        let mut met = None;
+        while let Some(state) = open.pop() {
+            let end = dfa.next_eoi_state(state);
+            if dfa.is_match_state(end) {
+                let matching =
+                    (0..dfa.match_len(end)).map(|i| patterns[dfa.match_pattern(end, i).as_usize()].rule);
+                let matching: Vec<u16> = matching.collect();
+                if matching.contains(&rule) {
+                    met = matching.into_iter().filter(|&other| other != rule).chain(met).min();
+                }
+            }
+            // No text has a NUL.
+            let next = (1..=u8::MAX).map(|byte| dfa.next_state(state, byte));
+            open.extend(next.filter(|&next| !dfa.is_dead_state(next) && seen.insert(next)));
+        }
+        met
+    }
+
     /// The texts that a rule matches; none if it is about a host.
     pub(super) fn texts(&self, stage: u8, kind: Kind, rule: u16) -> &[Sequence] {
         self.patterns(stage, kind).iter().find(|p| p.rule == rule).map_or(&[], |p| &p.texts)
@@ -86,13 +116,15 @@ pub(super) fn sample(sequence: &[Step]) -> Vec<u8> {
     text
 }
 
-/// Whether a sequence is all paths, or all ports of all addresses of a family.
+/// Whether a sequence is all paths, all abstract names, or all ports of all addresses of a family.
 pub(super) fn is_everything(kind: Kind, sequence: &[Step]) -> bool {
     let any = |step: &Step| matches!(step, Step::Anything | Step::Directories);
     match (kind, sequence) {
         (kind, [_, rest @ ..]) if kind.is_address() => {
             matches!(rest, [Step::Anything] | [Step::Byte(_), Step::Anything])
         }
+        (Kind::Socket, _) => false,
+        (Kind::Unix, [Step::Byte(b'@'), rest @ ..]) => matches!(rest, [Step::Anything]),
         _ => {
             sequence.iter().any(any)
                 && sequence.iter().all(|step| any(step) || matches!(step, Step::Name | Step::Byte(b'/')))

@@ -61,6 +61,19 @@ impl Denial {
         name(&self.attribution, self.program.as_deref())
     }
 
+    /// What was attempted, as in "denied …".
+    #[must_use]
+    pub fn what(&self) -> String {
+        let target = &self.target;
+        match self.kind {
+            Kind::Exec | Kind::Read | Kind::Write | Kind::Connect => format!("{} {target}", self.kind.name()),
+            Kind::Unix => format!("reach the local socket {target}"),
+            Kind::Listen => format!("listen on {target}"),
+            Kind::Socket => format!("make a socket: {target}"),
+            Kind::Resolve => format!("look up the name {target}"),
+        }
+    }
+
     /// Why, without the stage.
     #[must_use]
     pub fn why(&self, legend: &Legend) -> String {
@@ -77,9 +90,14 @@ impl Denial {
             Reason::Default => {
                 with_place("no rule allows it", legend.place_of_default(self.stage, self.kind))
             }
+            Reason::Unresolved if self.kind == Kind::Unix => {
+                "the kernel could not name the socket".to_owned()
+            }
             Reason::Unresolved => "the kernel could not name the file".to_owned(),
+            Reason::TooLong if self.kind == Kind::Resolve => "it is too long to be judged".to_owned(),
             Reason::TooLong => "its path is too long to be judged".to_owned(),
             Reason::NoScratch => "the kernel had no buffer left to judge it".to_owned(),
+            Reason::Family if self.kind == Kind::Socket => "no rule can name this kind of socket".to_owned(),
             Reason::Family => "no rule can name this kind of address".to_owned(),
             Reason::Probe => "the start-up probe".to_owned(),
             Reason::NoRun => "the run's record is missing".to_owned(),

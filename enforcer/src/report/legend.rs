@@ -8,7 +8,7 @@ use enforcer_common::{Budget, Kind};
 
 use super::number::grouped;
 use crate::{
-    profile::{self, Budgets, Compiled},
+    profile::{self, Budgets, Compiled, document::NETWORK},
     run::anchors::Places,
 };
 
@@ -67,6 +67,11 @@ impl Legend {
             let mut kinds = [None; Kind::ALL.len()];
             for &kind in Kind::ALL {
                 kinds[kind as usize] = first_line(number, Some(kind));
+            }
+            // They stand below one key.
+            let network = NETWORK.iter().filter_map(|&kind| kinds[kind as usize]).min();
+            for kind in NETWORK.into_iter().chain([Kind::Resolve]) {
+                kinds[kind as usize] = kinds[kind as usize].or(network);
             }
             Stage { name: name.clone(), line: first_line(number, None).unwrap_or(0), kinds }
         };

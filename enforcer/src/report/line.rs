@@ -25,10 +25,10 @@ pub fn line(denial: &Denial, legend: &Legend) -> String {
         Verdict::WouldDeny => (WOULD, "would deny"),
         Verdict::Allow => (WOULD, "allowed by exception"),
     };
-    let (who, kind, target) = (denial.who(), denial.kind.name(), &denial.target);
+    let (who, what) = (denial.who(), denial.what());
     let (stage, why) = (legend.stage(denial.stage), denial.why(legend));
     format!(
-        "enforcer: {style}{word}{style:#}  {NAME}{who}{NAME:#}  {kind} {target}  {FAINT}(stage {stage}: {why}){FAINT:#}"
+        "enforcer: {style}{word}{style:#}  {NAME}{who}{NAME:#}  {what}  {FAINT}(stage {stage}: {why}){FAINT:#}"
     )
 }
 
@@ -109,7 +109,7 @@ pub(crate) mod samples {
 #[cfg(test)]
 mod tests {
     use super::{samples::*, *};
-    use crate::events::Attribution;
+    use crate::{events::Attribution, report::target::Target};
     use enforcer_common::{Kind, Reason, Verdict};
 
     fn plain(denial: &Denial) -> String {
@@ -134,8 +134,13 @@ mod tests {
         let nobody = Denial {
             kind: Kind::Exec,
             reason: Reason::Unresolved,
-            target: super::super::target::Target::Unnamed,
+            target: Target::Unnamed,
             ..connect(Attribution::Unknown, "192.0.2.1:1")
+        };
+        let of = |kind, text: &[u8]| Denial {
+            kind,
+            target: Target::of(kind, text),
+            ..connect(trojan(), "192.0.2.1:1")
         };
         let lines = [
             plain(&connect(trojan(), "203.0.113.7:8000")),
@@ -143,6 +148,10 @@ mod tests {
             plain(&outside),
             plain(&unknown),
             plain(&nobody),
+            plain(&of(Kind::Unix, b"/run/docker.sock")),
+            plain(&of(Kind::Listen, b"t400000000:1f90")),
+            plain(&of(Kind::Socket, b"11:3:0300")),
+            plain(&of(Kind::Resolve, b"evil.example")),
             plain(&Denial { verdict: Verdict::WouldDeny, ..connect(trojan(), "203.0.113.7:8000") }),
         ];
         insta::assert_snapshot!(lines.join("\n"), @r##"
@@ -151,6 +160,10 @@ enforcer: denied  plain-crypto-js@4.2.1 postinstall  read /home/u/.npmrc  (stage
 enforcer: denied  curl  connect [2001:db8::1]:443 tcp  (stage script: no rule allows it; profiles/npm-install.yaml:42)
 enforcer: denied  unknown package (sh\u{1b}[2J)  read /a\nb  (stage script: profiles/npm-install.yaml:44)
 enforcer: denied  unknown process  exec (unnamed)  (stage script: the kernel could not name the file)
+enforcer: denied  plain-crypto-js@4.2.1 postinstall  reach the local socket /run/docker.sock  (stage script: no rule allows it; profiles/npm-install.yaml:40)
+enforcer: denied  plain-crypto-js@4.2.1 postinstall  listen on 0.0.0.0:8080 tcp  (stage script: no rule allows it; profiles/npm-install.yaml:40)
+enforcer: denied  plain-crypto-js@4.2.1 postinstall  make a socket: packet, protocol 768  (stage script: no rule allows it; profiles/npm-install.yaml:40)
+enforcer: denied  plain-crypto-js@4.2.1 postinstall  look up the name evil.example  (stage script: no rule allows it; profiles/npm-install.yaml:40)
 enforcer: would deny  plain-crypto-js@4.2.1 postinstall  connect 203.0.113.7:8000 tcp  (stage script: no rule allows it; profiles/npm-install.yaml:42)
 "##);
     }

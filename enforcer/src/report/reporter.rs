@@ -14,7 +14,6 @@ use super::{
     json::{self, Line},
     line::{self, DENIED, NAME},
     summary::Summary,
-    target::Target,
     terminal::Terminal,
 };
 use crate::{
@@ -197,13 +196,6 @@ impl Reporter {
 
     fn event(&self, denial: &Denial, observed: &Observed<'_>) -> json::Event {
         let Observed { record, image, images } = observed;
-        let (path, address) = match &denial.target {
-            Target::Path(path) => (Some(path.as_slice().into()), None),
-            Target::Address { address, protocol } => {
-                (None, Some(json::Address { ip: address.ip().to_string(), port: address.port(), protocol }))
-            }
-            Target::Unnamed => (None, None),
-        };
         let rule = (denial.rule != 0).then(|| json::Rule {
             number: denial.rule,
             place: self.legend.place_of_rule(denial.rule).map(str::to_owned),
@@ -217,8 +209,7 @@ impl Reporter {
             boottime_ns: record.time,
             verdict: record.verdict.name(),
             action: record.kind.name(),
-            path,
-            address,
+            target: (&denial.target).into(),
             stage: self.legend.stage(record.stage).to_owned(),
             reason: record.reason.name(),
             explanation: denial.why(&self.legend),
@@ -269,7 +260,7 @@ fn trailer(
         limit(budget)
             .map(|limit| (budget.name(), json::Spent { spent: counters.spent[budget as usize], limit }))
     };
-    let [exec, read, write, connect, ..] = counters.denied;
+    let [exec, read, write, connect, unix, listen, socket, ..] = counters.denied;
     json::Trailer {
         ended: rfc3339(std::time::SystemTime::now()),
         exit: exit.code(),
@@ -277,7 +268,7 @@ fn trailer(
             Exit::Signal(signal) => Some(signal),
             _ => None,
         },
-        denied: json::Denied { exec, read, write, connect },
+        denied: json::Denied { exec, read, write, connect, unix, listen, socket },
         decisions: counters.decisions,
         lost_events: counters.lost_events,
         lost_images: counters.lost_images,

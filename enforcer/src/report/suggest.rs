@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use enforcer_common::{Kind, Reason};
+use enforcer_common::{Kind, Reason, socket::Socket};
 
 use super::{Denial, Legend, target::Target};
+use crate::profile::{Host, sockets};
 
 /// Characters that mean something in a glob.
 const SPECIAL: &[char] = &['\\', '*', '?', '[', ']', '{', '}', '$', '~', '@'];
@@ -61,14 +62,24 @@ fn change(denial: &Denial, legend: &Legend) -> Option<Change> {
         (Kind::Read, Reason::Rule) => &["files", "read", "except"],
         (Kind::Write, Reason::Default) => &["files", "write", "allow"],
         (Kind::Write, Reason::Rule) => &["files", "write", "except"],
-        (Kind::Connect, Reason::Default) => &["network", "allow"],
+        (Kind::Connect | Kind::Unix | Kind::Listen | Kind::Socket | Kind::Resolve, Reason::Default) => {
+            &["network", "allow"]
+        }
         _ => return None,
     };
     let mut item = match target {
         Target::Path(path) => glob(path, legend)?,
+        Target::Unix(name) => format!("{{ unix: {} }}", socket_glob(name, legend)?),
+        &Target::Socket { family, kind, protocol } => {
+            format!("{{ socket: {} }}", sockets::name(Socket { family, kind, protocol })?)
+        }
+        // HTTPS, as most of what has a name.
+        Target::Name(name) => format!("{{ host: {}, ports: [443] }}", host(name)?),
         Target::Address { protocol: "other", .. } | Target::Unnamed => return None,
         Target::Address { address, protocol } => {
-            format!("{{ address: \"{}\", ports: [{}], protocol: {protocol} }}", address.ip(), address.port())
+            let key = if *kind == Kind::Listen { "listen" } else { "address" };
+            let (ip, port) = (address.ip(), address.port());
+            format!("{{ {key}: \"{ip}\", ports: [{port}], protocol: {protocol} }}")
         }
     };
     if *reason == Reason::Rule
@@ -77,6 +88,21 @@ fn change(denial: &Denial, legend: &Legend) -> Option<Change> {
         item = format!("{item}  # denied on purpose by {place}");
     }
     Some(Change { stage: *stage, keys, item })
+}
+
+/// A glob that matches this local socket only.
+fn socket_glob(name: &[u8], legend: &Legend) -> Option<String> {
+    match name.split_first() {
+        // An abstract name lies below nothing.
+        Some((b'@', rest)) => quoted("@", rest),
+        _ => glob(name, legend),
+    }
+}
+
+/// A name that a host rule can have.
+fn host(name: &[u8]) -> Option<&str> {
+    let name = std::str::from_utf8(name).ok()?;
+    matches!(Host::parse(name), Ok(Host::Name(_))).then_some(name)
 }
 
 /// A glob that matches this path only, written with the longest variable that it begins with.
@@ -91,6 +117,11 @@ fn glob(path: &[u8], legend: &Legend) -> Option<String> {
         .filter_map(|(name, value)| Some((value.len(), name.as_str(), below(value)?)))
         .max_by_key(|&(len, ..)| len);
     let (prefix, rest) = anchor.map_or(("", path), |(_, name, rest)| (name, rest));
+    quoted(prefix, rest)
+}
+
+/// A glob in quotes: the prefix as it is, and behind it this text only.
+fn quoted(prefix: &str, rest: &[u8]) -> Option<String> {
     let rest = std::str::from_utf8(rest).ok().filter(|rest| !rest.chars().any(char::is_control))?;
     let mut text = String::from(prefix);
     for character in rest.chars() {
@@ -150,6 +181,39 @@ stages:
       allow:
         - { address: "203.0.113.7", ports: [8000], protocol: tcp }
         - { address: "2001:db8::1", ports: [53], protocol: tcp }
+"##);
+    }
+
+    #[test]
+    fn a_change_for_what_is_no_file() {
+        let of = |kind, text: &[u8]| Denial {
+            kind,
+            target: Target::of(kind, text),
+            ..connect(trojan(), "192.0.2.1:1")
+        };
+        let denials = [
+            of(Kind::Unix, b"/run/x.sock"),
+            of(Kind::Unix, b"/home/u/x[1]"),
+            of(Kind::Unix, b"@x*/y"),
+            of(Kind::Listen, b"t400000000:1f90"),
+            of(Kind::Socket, b"28:1:0000"),
+            of(Kind::Socket, b"1c:1:0000"),
+            of(Kind::Resolve, b"mirror.example"),
+            of(Kind::Resolve, b"*.example.test"),
+        ];
+        let (yaml, covered) = suggest(denials.iter(), &legend()).unwrap();
+        assert_eq!(covered, 6);
+        insta::assert_snapshot!(yaml, @r##"
+stages:
+  script:
+    network:
+      allow:
+        - { unix: "/run/x.sock" }
+        - { unix: '~/x\[1\]' }
+        - { unix: '@x\*/y' }
+        - { listen: "0.0.0.0", ports: [8080], protocol: tcp }
+        - { socket: vsock }
+        - { host: mirror.example, ports: [443] }
 "##);
     }
 

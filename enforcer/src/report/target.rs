@@ -7,9 +7,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use enforcer_common::{Kind, address::Protocol};
+use enforcer_common::{Kind, address::Protocol, socket::Socket};
 
 use super::escape::escape;
+use crate::profile::sockets;
 
 /// What an action was aimed at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +24,19 @@ pub enum Target {
         /// `tcp`, `udp`, or `other`.
         protocol: &'static str,
     },
+    /// A local socket: the path that it is bound to, or `@` and its abstract name.
+    Unix(Vec<u8>),
+    /// A socket that was to be made: the numbers of [`enforcer_common::socket::Socket`].
+    Socket {
+        /// `AF_…`
+        family: u8,
+        /// `SOCK_…`
+        kind: u8,
+        /// The protocol.
+        protocol: u16,
+    },
+    /// A name that was looked up.
+    Name(Vec<u8>),
     /// The kernel could not say: there was no path, or an address that rules cannot name.
     Unnamed,
 }
@@ -34,7 +48,10 @@ impl Target {
         match kind {
             _ if text.is_empty() => Self::Unnamed,
             Kind::Connect | Kind::Listen => parse(text).unwrap_or(Self::Unnamed),
-            _ => Self::Path(text.to_vec()),
+            Kind::Socket => socket(text).unwrap_or(Self::Unnamed),
+            Kind::Unix => Self::Unix(text.to_vec()),
+            Kind::Resolve => Self::Name(text.to_vec()),
+            Kind::Exec | Kind::Read | Kind::Write => Self::Path(text.to_vec()),
         }
     }
 }
@@ -43,7 +60,10 @@ impl fmt::Display for Target {
     /// For a terminal: escaped, and cut if it is very long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Path(path) => f.write_str(&escape(path)),
+            Self::Path(text) | Self::Unix(text) | Self::Name(text) => f.write_str(&escape(text)),
+            &Self::Socket { family, kind, protocol } => {
+                f.write_str(&sockets::shown(Socket { family, kind, protocol }))
+            }
             Self::Address { address, protocol } => write!(f, "{address} {protocol}"),
             Self::Unnamed => f.write_str("(unnamed)"),
         }
@@ -68,6 +88,15 @@ fn parse(text: &[u8]) -> Option<Target> {
         .into_iter()
         .find_map(|(protocol, name)| (protocol.letter() == letter).then_some(name))?;
     Some(Target::Address { address: SocketAddr::new(ip, port), protocol })
+}
+
+/// Parses the text of a socket: see [`enforcer_common::socket`].
+fn socket(text: &[u8]) -> Option<Target> {
+    let text = std::str::from_utf8(text).ok().filter(|text| !text.contains('+'))?;
+    let mut numbers = text.split(':').map(|number| u32::from_str_radix(number, 16).ok());
+    let mut next = || numbers.next().flatten();
+    let Socket { family, kind, protocol } = Socket::new(next()?, next()?, next()?)?;
+    numbers.next().is_none().then_some(Target::Socket { family, kind, protocol })
 }
 
 #[cfg(test)]
@@ -102,6 +131,19 @@ mod tests {
             "t4+0000201:1",
         ] {
             assert_eq!(Target::of(Kind::Connect, text.as_bytes()), Target::Unnamed, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_shown_as_people_call_it() {
+        let shown = |kind, text: &[u8]| Target::of(kind, text).to_string();
+        assert_eq!(shown(Kind::Unix, b"@x\x1b"), "@x\\u{1b}");
+        assert_eq!(shown(Kind::Listen, b"t400000000:1f90"), "0.0.0.0:8080 tcp");
+        assert_eq!(shown(Kind::Socket, b"28:1:0000"), "vsock");
+        assert_eq!(shown(Kind::Socket, b"1c:1:0000"), "AF_28 SOCK_STREAM 0");
+        assert_eq!(shown(Kind::Resolve, b"evil.example"), "evil.example");
+        for text in ["", "28", "28:1", "28:1:0:0", "+8:1:0", "28:g:0", "100:1:0"] {
+            assert_eq!(Target::of(Kind::Socket, text.as_bytes()), Target::Unnamed, "{text}");
         }
     }
 

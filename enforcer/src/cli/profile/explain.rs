@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     Output, load,
-    question::{Places, absolute, endpoint, places},
+    question::{Places, absolute, endpoint, host, places, socket},
     refuse, stage, transitions, walk, wrong,
 };
 use crate::{
@@ -37,6 +37,14 @@ Examples:
       The same for writing, below the workspace.
   enforcer profile explain npm-install --stage script --connect 198.51.100.7:443
       An address; `[2001:db8::7]:53/udp` is another.
+  enforcer profile explain npm-install --stage script --resolve files.example
+      Looking up a name: which host rule allows it?
+  enforcer profile explain my-profile.yaml --unix /run/docker.sock
+      A local socket, by its path; `@name` is an abstract one.
+  enforcer profile explain my-profile.yaml --listen 0.0.0.0:8080
+      Listening.
+  enforcer profile explain my-profile.yaml --socket packet
+      Making a socket, by its name in profiles.
 
 The text:
   Paths are what the kernel reports: absolute, symbolic links resolved. A path may begin with ~, ${home}, \
@@ -46,7 +54,8 @@ The text:
 
 The answer:
   comes from the same function that decides in the kernel, over the same compiled table. What a rule for a host \
-  allows is known only when a run begins, so for an address it is said which of these rules may allow it.";
+  allows is known only in a run, so for an address it is said which of these rules may allow it; and so it is for a \
+  name and the rules for registries.";
 
 /// Say what a profile decides about one action, and which rule does.
 #[derive(Debug, clap::Args)]
@@ -94,6 +103,18 @@ struct Action {
     /// Reaching this address, by TCP unless /udp is behind it
     #[arg(long, value_name = "ADDR:PORT[/udp]")]
     connect: Option<String>,
+    /// Looking up this name
+    #[arg(long, value_name = "NAME")]
+    resolve: Option<String>,
+    /// Reaching the local socket that is bound to this path, or has this abstract name
+    #[arg(long, value_name = "PATH|@NAME")]
+    unix: Option<OsString>,
+    /// Listening on this address, by TCP unless /udp is behind it
+    #[arg(long, value_name = "ADDR:PORT[/udp]")]
+    listen: Option<String>,
+    /// Making this socket
+    #[arg(long, value_name = "NAME")]
+    socket: Option<String>,
 }
 
 /// A question, and its answer.
@@ -127,7 +148,7 @@ fn answer(args: &Args, output: Output) -> Result<Answer, Exit> {
     let given = [&args.workspace, &args.home, &args.tmp];
     let (places, anchors) = places(given, &profile.variables).map_err(|message| wrong(&message, output))?;
     let (kind, text) = args.question(&places).map_err(|message| wrong(&message, output))?;
-    if kind.is_path() {
+    if kind.is_path() && !text.starts_with(b"@") {
         links(&text, output);
     }
     let explanation = Explanation::new(&source, &profile, stage, kind, &text, &anchors)
@@ -149,16 +170,25 @@ fn links(path: &[u8], output: Output) {
 impl Args {
     /// The kind and the text that is judged.
     fn question(&self, places: &Places) -> Result<(Kind, Vec<u8>), String> {
-        let Action { exec, open, connect } = &self.action;
-        match (exec, open, connect) {
-            (Some(path), ..) => Ok((Kind::Exec, absolute(path, places)?)),
-            (_, Some(path), _) => {
-                Ok((if self.write { Kind::Write } else { Kind::Read }, absolute(path, places)?))
-            }
-            (.., Some(address)) => endpoint(address).map(|text| (Kind::Connect, text)),
-            // clap has asked for one.
-            _ => Err("one of --exec, --open and --connect".to_owned()),
-        }
+        let Action { exec, open, connect, resolve, unix, listen, socket: made } = &self.action;
+        let opened = if self.write { Kind::Write } else { Kind::Read };
+        let path = |kind: Kind, path: &OsString| absolute(path, places).map(|text| (kind, text));
+        let mut asked = [
+            exec.as_ref().map(|file| path(Kind::Exec, file)),
+            open.as_ref().map(|file| path(opened, file)),
+            connect.as_ref().map(|address| endpoint(address).map(|text| (Kind::Connect, text))),
+            resolve.as_ref().map(|name| host(name).map(|text| (Kind::Resolve, text))),
+            unix.as_ref().map(|name| match name.as_bytes() {
+                abstract_name @ [b'@', ..] => Ok((Kind::Unix, abstract_name.to_vec())),
+                _ => path(Kind::Unix, name),
+            }),
+            listen.as_ref().map(|address| endpoint(address).map(|text| (Kind::Listen, text))),
+            made.as_ref().map(|name| socket(name).map(|text| (Kind::Socket, text))),
+        ]
+        .into_iter()
+        .flatten();
+        // clap has asked for one.
+        asked.next().unwrap_or_else(|| Err("nothing is asked".to_owned()))
     }
 }
 
@@ -204,7 +234,7 @@ impl Answer {
                     rule.to_string(),
                     role.sentence().to_owned(),
                     match self.kind {
-                        Kind::Connect => String::new(),
+                        kind if !kind.is_path() => String::new(),
                         _ => format!("as {}", spellings.join(" and as ")),
                     },
                 ]
@@ -212,7 +242,8 @@ impl Answer {
             .collect();
         out += &columns(&rows);
         for rule in self.rules(&explanation.hosts) {
-            out += &format!("  if it is an address of the host, {} ({rule}) allows it\n", rule.text);
+            let what = if *kind == Kind::Resolve { "the registry's name" } else { "an address of the host" };
+            out += &format!("  if it is {what}, {} ({rule}) allows it\n", rule.text);
         }
         if walks {
             for spelling in &explanation.spellings {

@@ -2,6 +2,8 @@
 
 //! `enforcer profile list`.
 
+use serde_json::{Value, json};
+
 use super::Output;
 use crate::{
     exit::Exit,
@@ -11,10 +13,20 @@ use crate::{
 
 /// List the profiles that can be named, and where each comes from.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
 
 /// Lists them.
-pub(super) fn main(_: &Args, output: Output) -> Exit {
+pub(super) fn main(args: &Args, output: Output) -> Exit {
+    let page = output.page();
+    if args.json {
+        let profiles: Vec<Value> = available().into_iter().map(object).collect();
+        page.json(&json!({ "profiles": profiles }));
+        return Exit::SUCCESS;
+    }
     let row = |name: String| {
         let (place, description) = match find(&name) {
             Ok(text) => {
@@ -27,6 +39,22 @@ pub(super) fn main(_: &Args, output: Output) -> Exit {
         };
         vec![name, place, description]
     };
-    output.page().print(&columns(&available().into_iter().map(row).collect::<Vec<_>>()));
+    page.print(&columns(&available().into_iter().map(row).collect::<Vec<_>>()));
     Exit::SUCCESS
+}
+
+/// What programs are told of a profile.
+fn object(name: String) -> Value {
+    let found = find(&name);
+    let file = found.as_ref().ok().map(|text| text.name().to_owned());
+    match found.and_then(|text| Compiled::new(&text)) {
+        Ok(profile) => json!({
+            "name": name,
+            "file": file,
+            "description": profile.description,
+            "owner": profile.owner,
+            "sha256": profile.digest_text(),
+        }),
+        Err(error) => json!({ "name": name, "file": file, "error": error.to_string() }),
+    }
 }

@@ -10,7 +10,7 @@ use enforcer_common::{
 };
 
 use crate::{
-    profile::{ANCHOR_NAMES, Variable, glob::OBJECTS, variables::split_default},
+    profile::{ANCHOR_NAMES, Host, Variable, glob::OBJECTS, sockets, variables::split_default},
     report::escape::escape,
 };
 
@@ -102,4 +102,23 @@ pub(super) fn endpoint(text: &str) -> Result<Vec<u8>, String> {
     let mut buffer = [0; TEXT_LEN];
     let len = endpoint.write(|i, b| buffer[i] = b);
     Ok(buffer[..len].to_vec())
+}
+
+/// A name that is looked up.
+pub(super) fn host(name: &str) -> Result<Vec<u8>, String> {
+    match Host::parse(name) {
+        Ok(Host::Name(name)) => Ok(name.into_bytes()),
+        _ => Err(format!(
+            "`{}` is not a name that is looked up, such as mirror.example",
+            escape(name.as_bytes())
+        )),
+    }
+}
+
+/// The text of a socket.
+pub(super) fn socket(name: &str) -> Result<Vec<u8>, String> {
+    sockets::sample(name).map_err(|problem| match problem.help {
+        Some(ref help) => format!("{problem}; {help}"),
+        None => problem.to_string(),
+    })
 }

@@ -2,8 +2,14 @@
 
 //! `enforcer profile sets`.
 
+use serde_json::json;
+
 use super::{Output, refuse, wrong};
-use crate::{exit::Exit, profile::sets::Sets, report::table::columns};
+use crate::{
+    exit::Exit,
+    profile::sets::{Set, Sets},
+    report::table::columns,
+};
 
 /// List the sets of globs that profiles name with `@`, or what is in one.
 ///
@@ -13,6 +19,9 @@ pub(super) struct Args {
     /// The set to look into, with or without its `@`
     #[arg(value_name = "NAME")]
     name: Option<String>,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Lists them, or what is in one.
@@ -22,7 +31,12 @@ pub(super) fn main(args: &Args, output: Output) -> Exit {
         Err(error) => return refuse(&error, output),
     };
     let page = output.page();
+    let object = |set: &Set| json!({ "name": set.name, "description": set.description, "paths": set.paths });
     let Some(name) = &args.name else {
+        if args.json {
+            page.json(&json!({ "sets": sets.iter().map(object).collect::<Vec<_>>() }));
+            return Exit::SUCCESS;
+        }
         let rows = sets.iter().map(|set| {
             let first =
                 set.description.split_once(". ").map_or(set.description.trim_end_matches('.'), |s| s.0);
@@ -36,6 +50,10 @@ pub(super) fn main(args: &Args, output: Output) -> Exit {
         let names: Vec<_> = sets.iter().map(|set| format!("@{}", set.name)).collect();
         return wrong(&format!("there is no set `@{name}`; there are: {}", names.join(", ")), output);
     };
+    if args.json {
+        page.json(&object(set));
+        return Exit::SUCCESS;
+    }
     let globs: String = set.paths.iter().map(|glob| format!("  {glob}\n")).collect();
     page.print(&format!("@{}: {}\n{globs}", set.name, set.description));
     Exit::SUCCESS

@@ -77,10 +77,11 @@ fn table(profile: &Compiled, edges: &[Edge]) -> String {
         vec![cell("sha256"), profile.digest_text()],
     ];
     let mut stages = vec![vec![cell("stage")]];
-    stages[0].extend(Kind::ALL.iter().map(|kind| cell(kind.name())));
+    let kinds = kinds(profile);
+    stages[0].extend(kinds.iter().map(|kind| cell(kind.name())));
     for (number, name) in profile.stages.iter().enumerate() {
         let mut row = vec![name.clone()];
-        for &kind in Kind::ALL {
+        for &kind in &kinds {
             let default = if profile.default_allows(number as u8, kind) { "allow" } else { "deny" };
             let mut parts = vec![cell(default)];
             for effect in [Effect::Allow, Effect::Deny, Effect::Except] {
@@ -116,6 +117,22 @@ fn table(profile: &Compiled, edges: &[Edge]) -> String {
     out
 }
 
+/// The kinds that have a column: of the rarer ones those that the profile says something of. Names have no rules of
+/// their own.
+fn kinds(profile: &Compiled) -> Vec<Kind> {
+    let stages = || 0..profile.stages.len() as u8;
+    let said = |kind| {
+        stages().any(|stage| profile.default_allows(stage, kind))
+            || profile.rules.iter().any(|rule| rule.kind == kind && rule.line > 0)
+    };
+    let shown = |kind: &Kind| match kind {
+        Kind::Exec | Kind::Read | Kind::Write | Kind::Connect => true,
+        Kind::Unix | Kind::Listen | Kind::Socket => said(*kind),
+        Kind::Resolve => false,
+    };
+    Kind::ALL.iter().copied().filter(shown).collect()
+}
+
 /// An exception: its name, where it applies, until when, and who answers for it.
 fn exception(profile: &Compiled, exception: &Exception) -> Vec<String> {
     let stage = &profile.stages[usize::from(exception.stage)];
@@ -137,6 +154,7 @@ fn object(profile: &Compiled, edges: &[Edge]) -> Value {
     let stages = profile.stages.iter().enumerate().map(|(number, name)| {
         let kinds: Map<String, Value> = Kind::ALL
             .iter()
+            .filter(|&&kind| kind != Kind::Resolve)
             .map(|&kind| {
                 let count = |effect| count(profile, number as u8, kind, effect);
                 let default = if profile.default_allows(number as u8, kind) { "allow" } else { "deny" };

@@ -62,34 +62,68 @@ fn exceptions_widen_nothing_and_hide_nothing() {
     }
 }
 
+/// The warnings of a profile that is built on another.
+fn warnings_of(base: &str, own: &str) -> Vec<String> {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("base.yaml"), format!("version: 1\nname: base\nowner: o\n{base}"))
+        .unwrap();
+    let path = place.path().join("own.yaml");
+    std::fs::write(&path, format!("version: 1\nname: own\nextends: ./base.yaml\n{own}")).unwrap();
+    let text = super::super::find(path.to_str().unwrap()).unwrap();
+    let checked = check_on(&text, Date::parse("2027-01-01").unwrap()).unwrap();
+    let warnings = checked.warnings.map(|warnings| warnings.to_string()).unwrap_or_default();
+    let warnings = warnings.replace(&format!("{}/", place.path().display()), "");
+    warnings.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_denial_that_the_base_takes_back_is_told() {
+    let base = "stages: { one: { files: { read: { deny: ['~/.*'], except: ['~/.npmrc', '~/.x/*'] } } } }";
+    let own = |lines: &str| format!("stages: {{ one: {{ files: {{ read: {{ {lines} }} }} }} }}\n");
+    let [warning] = &warnings_of(base, &own("deny: ['**/.npmrc', /srv/x]"))[..] else { panic!() };
+    assert!(warning.starts_with("own.yaml:4:"), "{warning}");
+    assert!(warning.contains("W007: except `~/.npmrc` of the base (base.yaml:4) takes back"), "{warning}");
+    for meant in ["deny: ['/srv/.npmrc']", "deny: ['**/.npmrc'], except: ['/srv/.npmrc']"] {
+        assert_eq!(warnings_of(base, &own(meant)), [""; 0], "{meant}");
+    }
+}
+
+#[test]
+fn what_allows_everything_of_a_kind_is_told() {
+    let text = super::stage(
+        "network:\n  allow:\n    - { unix: '**' }\n    - { unix: '@*' }\n    - { listen: any }\n    - { unix: '/run/**' }\n    \
+         - { listen: any, ports: [80] }\n    - { host: '*.slack.com', ports: [443] }\n    - { host: '*.example.test', ports: [443] }",
+    );
+    let checked = check_on(&Text::new("t.yaml", text), Date::parse("2027-01-01").unwrap()).unwrap();
+    let warnings = checked.warnings.unwrap();
+    let codes: Vec<_> = warnings.problems().iter().map(|p| (p.position().unwrap().0, p.code)).collect();
+    let (everything, shadowed) = (Code::AllowsEverything, Code::ShadowedRule);
+    assert_eq!(
+        codes.iter().filter(|(_, code)| *code != shadowed).copied().collect::<Vec<_>>(),
+        [(8, everything), (9, everything), (10, everything), (13, Code::UploadHost)]
+    );
+    assert!(warnings.to_string().contains("also hooks.slack.com, a chat service"), "{warnings}");
+    let text = super::stage("network: { default: allow }");
+    let warnings = check_on(&Text::new("t.yaml", text), Date::parse("2027-01-01").unwrap()).unwrap().warnings;
+    assert_eq!(warnings.unwrap().problems().len(), 1);
+}
+
 #[test]
 fn what_a_profile_takes_from_its_base_is_no_mistake() {
-    let place = tempfile::tempdir().unwrap();
-    let base = "version: 1
-name: base
-owner: o
-stages:
+    let base = "stages:
   one:
     exec: { allow: [cat, { path: git, stage: two, widen: true }] }
   two:
     exec: { allow: [git] }
     files: { write: { allow: [/srv/x] } }
 ";
-    let own = "version: 1
-name: own
-extends: ./base.yaml
-stages:
+    let own = "stages:
   one: { exec: { allow: [ls, { path: make, stage: three }], deny: [git, ls] } }
   three: { exec: { allow: [cat] } }
   four: {}
 ";
-    std::fs::write(place.path().join("base.yaml"), base).unwrap();
-    let path = place.path().join("own.yaml");
-    std::fs::write(&path, own).unwrap();
-    let text = super::super::find(path.to_str().unwrap()).unwrap();
-    let warnings = check_on(&text, Date::parse("2027-01-01").unwrap()).unwrap().warnings.unwrap().to_string();
-    let warnings = warnings.replace(&format!("{}/", place.path().display()), "");
-    let lines: Vec<&str> = warnings.lines().map(|line| line.split(" (").next().unwrap()).collect();
+    let warnings = warnings_of(base, own);
+    let lines: Vec<&str> = warnings.iter().map(|line| line.split(" (").next().unwrap()).collect();
     assert_eq!(
         lines,
         [

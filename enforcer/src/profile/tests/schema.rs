@@ -56,7 +56,12 @@ fn shipped_profiles_are_valid_and_name_the_schema() {
 fn what_the_compiler_takes_is_valid() {
     assert_eq!(refusal(EVERYTHING), None);
     assert_eq!(refusal(super::shipped::example()), None);
-    for lines in ["{}", "exec:", "files: { read: { deny: } }", "network: { allow: [{ address: any }] }"] {
+    for lines in [
+        "{}",
+        "exec:",
+        "files: { read: { deny: } }",
+        "network: { allow: [{ address: any }, { listen: any }, { socket: raw }] }",
+    ] {
         super::compile(&super::stage(lines));
         assert_eq!(refusal(&super::stage(lines)), None, "{lines}");
     }
