@@ -7,6 +7,8 @@
 //! file without a trailer was cut short. Text that is not UTF-8 is an object of a lossy and a lossless form, see
 //! [`Text`]. Fields may be added in later versions; `schema` counts what is not compatible.
 
+mod target;
+
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
@@ -17,8 +19,9 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Legend, host::Host, target};
-use crate::profile::sockets;
+pub use target::{Address, Socket, Target};
+
+use super::{Legend, host::Host};
 
 /// The version of these objects.
 pub const SCHEMA: u32 = 1;
@@ -163,73 +166,6 @@ pub struct Event {
     pub package: Option<Package>,
     /// The process.
     pub process: Process,
-}
-
-/// What an action was aimed at. All are absent if the kernel could not say.
-#[derive(Debug, Default, Serialize)]
-pub struct Target {
-    /// Of `exec`, `read` and `write`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<Text>,
-    /// Of `connect` and `listen`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<Address>,
-    /// Of `unix`: a path, or `@` and an abstract name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unix: Option<Text>,
-    /// Of `socket`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub socket: Option<Socket>,
-    /// Of `resolve`: the name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<Text>,
-}
-
-impl From<&target::Target> for Target {
-    fn from(target: &target::Target) -> Self {
-        let mut found = Self::default();
-        match target {
-            target::Target::Path(path) => found.path = Some(path.as_slice().into()),
-            target::Target::Address { address, protocol } => {
-                found.address =
-                    Some(Address { ip: address.ip().to_string(), port: address.port(), protocol });
-            }
-            target::Target::Unix(name) => found.unix = Some(name.as_slice().into()),
-            target::Target::Name(name) => found.host = Some(name.as_slice().into()),
-            &target::Target::Socket { family, kind, protocol } => {
-                let name = sockets::name(enforcer_common::socket::Socket { family, kind, protocol });
-                found.socket = Some(Socket { name, family, kind, protocol });
-            }
-            target::Target::Unnamed => {}
-        }
-        found
-    }
-}
-
-/// A socket that was to be made.
-#[derive(Debug, Serialize)]
-pub struct Socket {
-    /// The name that profiles use, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<&'static str>,
-    /// The number of `AF_…`.
-    pub family: u8,
-    /// The number of `SOCK_…`.
-    #[serde(rename = "type")]
-    pub kind: u8,
-    /// The protocol.
-    pub protocol: u16,
-}
-
-/// An address.
-#[derive(Debug, Serialize)]
-pub struct Address {
-    /// IPv4 or IPv6.
-    pub ip: String,
-    /// The port.
-    pub port: u16,
-    /// `tcp`, `udp` or `other`.
-    pub protocol: &'static str,
 }
 
 /// A rule of the profile.
@@ -392,8 +328,6 @@ impl<W: Write> Writer<W> {
 
 #[cfg(test)]
 mod tests {
-    use enforcer_common::Kind;
-
     use super::*;
 
     #[test]
@@ -426,24 +360,6 @@ mod tests {
     fn an_event_without_anything_optional() {
         let line = serde_json::to_string(&Line::Event(Box::new(event()))).unwrap();
         insta::assert_snapshot!(line, @r##"{"type":"event","seq":1,"time":"2026-03-31T00:00:01.000000005Z","boottime_ns":5,"verdict":"deny","action":"read","stage":"script","reason":"unresolved","explanation":"the kernel could not name the file","attribution":"unknown","process":{"pid":1,"tid":2}}"##);
-    }
-
-    #[test]
-    fn targets_have_a_key_of_their_own() {
-        let json = |kind, text: &[u8]| {
-            serde_json::to_string(&Target::from(&target::Target::of(kind, text))).unwrap()
-        };
-        assert_eq!(json(Kind::Unix, b"@x"), r#"{"unix":"@x"}"#);
-        assert_eq!(
-            json(Kind::Listen, b"t400000000:1f90"),
-            r#"{"address":{"ip":"0.0.0.0","port":8080,"protocol":"tcp"}}"#
-        );
-        assert_eq!(
-            json(Kind::Socket, b"28:1:0000"),
-            r#"{"socket":{"name":"vsock","family":40,"type":1,"protocol":0}}"#
-        );
-        assert_eq!(json(Kind::Resolve, b"evil.example"), r#"{"host":"evil.example"}"#);
-        assert_eq!(json(Kind::Exec, b""), "{}");
     }
 
     #[test]
