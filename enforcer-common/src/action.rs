@@ -103,5 +103,9 @@ wire_enum! {
         Budget = 8 => "budget",
         /// The run is tripped. Counted, and never an event of its own.
         Tripped = 9 => "tripped",
+        /// It goes to the run's resolver instead, which decides about the name that is asked for.
+        Resolver = 10 => "resolver",
+        /// The name is allowed, and leads to an address that no public name has business with.
+        Private = 11 => "private",
     }
 }

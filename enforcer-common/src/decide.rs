@@ -33,6 +33,13 @@ impl Decision {
         Self { verdict: Verdict::Deny, reason, rule: 0, stage: STAY, exception: 0 }
     }
 
+    /// Allowed for a reason that is not a rule.
+    #[must_use]
+    #[inline(always)]
+    pub const fn allowed(reason: Reason) -> Self {
+        Self { verdict: Verdict::Allow, ..Self::denied(reason) }
+    }
+
     /// Whether the action may go ahead.
     #[must_use]
     #[inline(always)]

@@ -64,6 +64,24 @@ offsets! {
     sock_family: "sock_common", "skc_family", 2;
     /// The socket's IP protocol.
     sock_protocol: "sock", "sk_protocol", 2;
+    /// The socket's own port.
+    sock_num: "sock_common", "skc_num", 2;
+    /// The port that the socket is connected to.
+    sock_dport: "sock_common", "skc_dport", 2;
+    /// The IPv4 address that the socket is connected to.
+    sock_daddr: "sock_common", "skc_daddr", 4;
+    /// The socket's own IPv4 address.
+    sock_rcv_saddr: "sock_common", "skc_rcv_saddr", 4;
+    /// The IPv6 address that the socket is connected to.
+    sock_v6_daddr: "sock_common", "skc_v6_daddr", 16;
+    /// The socket's own IPv6 address.
+    sock_v6_rcv_saddr: "sock_common", "skc_v6_rcv_saddr", 16;
+    /// The name of a local socket.
+    unix_addr: "unix_sock", "addr", 8;
+    /// How long that name is, with the family in front of it.
+    unix_address_len: "unix_address", "len", 4;
+    /// The name itself.
+    unix_address_name: "unix_address", "name", 0;
     /// Where a message is to be sent, or null.
     msg_name: "msghdr", "msg_name", 8;
 }

@@ -48,7 +48,7 @@ pub struct Run {
     pub mode: u32,
     /// [`Run::KILL`] and [`Run::FREEZE`].
     pub flags: u32,
-    /// The port of the loopback that its questions to name servers go to instead; 0 if there is none.
+    /// The port of the loopback that its questions to name servers go to instead.
     pub resolver: u32,
     /// Always 0.
     pub reserved: u32,

@@ -4,16 +4,17 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use enforcer_common::{
     address::{Grant, GrantKey},
     budget::FileKey,
+    lookup::{Asker, Port},
     run::{Counters, Label, Run},
     table::CHUNK_WORDS,
 };
 
-use crate::scratch::Slot;
+use crate::{net::Sockets, scratch::Slot};
 
 /// Tasks that may be enrolled at a time.
 const TASKS: u32 = 1 << 16;
@@ -41,7 +42,16 @@ pub(crate) static COUNTERS: Array<Counters> = Array::with_max_entries(1, 0);
 
 /// Addresses that host rules led to.
 #[map]
-pub(crate) static GRANTS: HashMap<GrantKey, Grant> = HashMap::with_max_entries(1 << 14, 0);
+pub(crate) static GRANTS: HashMap<GrantKey, Grant> = HashMap::with_max_entries(1 << 16, 0);
+
+/// Who sent a question from which port, for the resolver.
+#[map]
+pub(crate) static ASKERS: LruHashMap<Port, Asker> = LruHashMap::with_max_entries(1 << 14, 0);
+
+/// What is remembered of sockets.
+#[unsafe(link_section = ".maps")]
+#[unsafe(export_name = "SOCKETS")]
+pub(crate) static SOCKETS: Sockets = Sockets::new();
 
 /// Files that runs with a budget for files have opened. The agent sizes it by that budget.
 #[map]

@@ -12,7 +12,9 @@ use aya_ebpf::{
 use aya_log_ebpf::error;
 use core::{ffi::c_void, ptr::addr_of_mut};
 use enforcer_common::{
-    Budget, Decision, Kind, Reason, Verdict, decide,
+    Budget, Decision, Kind, Reason, Verdict,
+    address::Endpoint,
+    decide,
     event::Event,
     run::{Counters, Label, MODE_AUDIT, Run, STAGE_PROBE},
     table::{KINDS, TEXT_SIZE},
@@ -60,8 +62,8 @@ pub(crate) struct Subject {
 pub(crate) enum Text {
     /// A path of so many bytes, without its NUL.
     Path(usize),
-    /// An address, likewise.
-    Address(usize),
+    /// What is no path, likewise.
+    Plain(usize),
     /// There is none, for this reason.
     None(Reason),
 }
@@ -87,6 +89,14 @@ impl Subject {
         &mut self.scratch
     }
 
+    /// Writes an endpoint into the scratch buffer.
+    #[inline(always)]
+    pub(crate) fn write(&mut self, end: &Endpoint) -> Text {
+        let buffer = self.scratch.text();
+        // SAFETY: an address text is far shorter than the buffer.
+        Text::Plain(end.write(|index, byte| unsafe { *buffer.add(index & 63) = byte }))
+    }
+
     /// Counts for the run.
     #[inline(always)]
     pub(crate) fn counters(&self) -> *mut Counters {
@@ -99,7 +109,7 @@ impl Subject {
         let anchors = match text {
             Text::None(reason) => return Decision::denied(*reason),
             Text::Path(_) => Some(&self.run.anchors),
-            Text::Address(_) => None,
+            Text::Plain(_) => None,
         };
         let space = Kernel { table: self.table, text: self.scratch.text() };
         decide(space, self.label.stage, kind, anchors, grant)
@@ -167,7 +177,7 @@ impl Subject {
     #[inline(never)] // As above.
     fn emit(&mut self, kind: Kind, text: &Text, decision: Decision, verdict: Verdict) {
         let len = match text {
-            Text::Path(len) | Text::Address(len) => bound(*len, TEXT_SIZE),
+            Text::Path(len) | Text::Plain(len) => bound(*len, TEXT_SIZE),
             Text::None(_) => 0,
         };
         let id = bpf_get_current_pid_tgid();

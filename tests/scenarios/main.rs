@@ -18,6 +18,8 @@ mod incident;
 mod inert;
 mod limits;
 mod lineage;
+mod name_server;
+mod names;
 mod network;
 mod preemption;
 mod publish;

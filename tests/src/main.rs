@@ -7,6 +7,7 @@
 
 mod files;
 mod lineage;
+mod lookup;
 mod network;
 mod script;
 mod tally;
@@ -64,6 +65,8 @@ enum Attempt {
     Respawn { program: PathBuf, path: PathBuf },
     /// Execute a copy of a program that exists in memory only.
     Memfd { program: PathBuf },
+    /// Ask a name server for a name, and connect to where it leads.
+    Lookup { server: SocketAddr, name: String, port: u16 },
     /// Send a byte to an address.
     Send {
         /// How.
@@ -105,6 +108,7 @@ fn main() -> anyhow::Result<()> {
                 Attempt::Exec { program } => files::exec(program),
                 Attempt::Respawn { program, path } => files::respawn(program, path),
                 Attempt::Memfd { program } => files::memfd(program),
+                Attempt::Lookup { server, name, port } => lookup::connect(*server, name, *port, number),
                 Attempt::Send { way, to } => network::send(*way, *to),
                 Attempt::Escape { way, path } => lineage::escape(*way, path),
             };

@@ -42,6 +42,11 @@ impl Hosts {
         Self { by_name }
     }
 
+    /// Every name of the file, with each of its addresses.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, IpAddr)> {
+        self.by_name.iter().flat_map(|(name, all)| all.iter().map(move |&address| (name.as_str(), address)))
+    }
+
     /// The addresses of a name, in the file's order; none if the file does not name it.
     #[must_use]
     pub fn addresses(&self, name: &str) -> &[IpAddr] {

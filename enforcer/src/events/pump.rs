@@ -69,10 +69,7 @@ impl Pump {
         let more_images = self.take_images(images);
         for bytes in &batch {
             match Record::decode(bytes) {
-                Ok(record) => {
-                    let images = self.images.ready(record.image);
-                    each(Observed { record, image: images.peek(record.image), images });
-                }
+                Ok(record) => each(self.observed(record)),
                 Err(malformed) => self.count(malformed),
             }
         }
@@ -82,6 +79,12 @@ impl Pump {
     /// A program, as far as it is known.
     pub fn image(&mut self, number: u64) -> Option<&Image> {
         self.images.ready(number).peek(number)
+    }
+
+    /// An event that did not come through the rings, and who caused it.
+    pub fn observed<'a>(&'a mut self, record: Record<'a>) -> Observed<'a> {
+        let images = self.images.ready(record.image);
+        Observed { record, image: images.peek(record.image), images }
     }
 
     /// Records that could not be decoded.

@@ -3,7 +3,7 @@
 //! A run's enforcement: the programs loaded, attached and pinned, with its profile in their maps.
 
 use std::{
-    fs,
+    fs::{self, File},
     os::fd::{AsFd as _, AsRawFd as _},
     time::Duration,
 };
@@ -11,7 +11,7 @@ use std::{
 use aya::{
     Btf, Ebpf, EbpfLoader, Endianness,
     maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
-    programs::{Lsm, ProgramError, RawTracePoint, links::FdLink},
+    programs::{CgroupAttachMode, CgroupSockAddr, Lsm, ProgramError, RawTracePoint, links::FdLink},
 };
 use aya_log::EbpfLogger;
 use enforcer_common::{
@@ -19,13 +19,14 @@ use enforcer_common::{
     address::{Grant, GrantKey},
     anchor::Anchors,
     budget::{BUDGETS, FILES_MAX, UNLIMITED},
+    lookup::{Asker, Port},
     run::{Counters, MODE_AUDIT, MODE_ENFORCE, Run},
     table::CHUNK_WORDS,
 };
 
 use super::{
-    Enroller, Error, Remaining,
-    hooks::{HOOKS, Hook},
+    Enroller, Error, Remaining, cgroup,
+    hooks::{HOOKS, Hook, REDIRECTS},
     offsets,
     pins::Pins,
     probe, sys,
@@ -54,8 +55,8 @@ pub struct Setup {
     pub mode: Mode,
     /// The values of the profile's variables.
     pub anchors: Anchors,
-    /// The addresses that host rules led to.
-    pub grants: Vec<(GrantKey, Grant)>,
+    /// The port of the resolver that answers the run's questions for names, on the loopback.
+    pub resolver: u16,
     /// How much the run may do.
     pub budgets: Budgets,
     /// What is done beyond denying.
@@ -80,7 +81,7 @@ impl Setup {
         for (limit, budget) in limits.iter_mut().zip(self.budgets.0) {
             *limit = budget.unwrap_or(UNLIMITED);
         }
-        Run { mode, flags, resolver: 0, reserved: 0, limits, anchors: self.anchors }
+        Run { mode, flags, resolver: u32::from(self.resolver), reserved: 0, limits, anchors: self.anchors }
     }
 
     /// Files that the kernel must be able to remember.
@@ -100,6 +101,15 @@ pub struct Rings {
     pub events: RingBuf<MapData>,
     /// What the programs have to say of themselves: only what should not happen.
     pub log: EbpfLogger<&'static dyn log::Log>,
+}
+
+/// What a run's resolver shares with the kernel programs.
+#[derive(Debug)]
+pub struct EgressMaps {
+    /// The addresses that host rules led to.
+    pub grants: HashMap<MapData, GrantKey, Grant>,
+    /// Who sent the last question from a port.
+    pub askers: HashMap<MapData, Port, Asker>,
 }
 
 /// A run's enforcement. Dropping it without [`Enforcement::finish`] leaves the pins, hence what is enrolled stays
@@ -151,6 +161,10 @@ impl Enforcement {
         for hook in HOOKS {
             attach(&mut object, hook, &btf, pins)?;
         }
+        let root = cgroup::root().map_err(Error::NoCgroup)?;
+        for hook in REDIRECTS {
+            redirect(&mut object, hook, &root, pins)?;
+        }
         Ok((object, enroller))
     }
 
@@ -181,6 +195,19 @@ impl Enforcement {
             RingBuf::try_from(map).map_err(|source| Error::Map { action: "open", map: name, source })
         };
         Ok(Rings { images: take("IMAGES")?, events: take("EVENTS")?, log })
+    }
+
+    /// Takes what the resolver needs, once.
+    ///
+    /// # Errors
+    ///
+    /// It was taken already.
+    pub fn take_egress(&mut self) -> Result<EgressMaps, Error> {
+        let mut take = |name| self.object.take_map(name).ok_or(Error::Missing(name));
+        let failed = |map| move |source| Error::Map { action: "open", map, source };
+        let grants = take("GRANTS")?.try_into().map_err(failed("GRANTS"))?;
+        let askers = take("ASKERS")?.try_into().map_err(failed("ASKERS"))?;
+        Ok(EgressMaps { grants, askers })
     }
 
     /// What the kernel counted so far.
@@ -239,14 +266,7 @@ fn fill(object: &mut Ebpf, table: &[u16], setup: &Setup) -> Result<(), Error> {
     }
     freeze(object, "TABLES")?;
     set(object, "RUNS", 0, &setup.run())?;
-    freeze(object, "RUNS")?;
-    let map = object.map_mut("GRANTS").ok_or(Error::Missing("GRANTS"))?;
-    let failed = |source| Error::Map { action: "write", map: "GRANTS", source };
-    let mut grants: HashMap<&mut MapData, GrantKey, Grant> = map.try_into().map_err(failed)?;
-    for (key, grant) in &setup.grants {
-        grants.insert(key, grant, 0).map_err(failed)?;
-    }
-    Ok(())
+    freeze(object, "RUNS")
 }
 
 /// Writes an element of an array.
@@ -283,7 +303,23 @@ fn attach(object: &mut Ebpf, hook: &Hook, btf: &Btf, pins: &Pins) -> Result<(), 
         _ => Error::Program { action: "load", hook: hook.name, source },
     })?;
     let link = program.attach().map_err(failed("attach"))?;
-    let link: FdLink = program.take_link(link).map_err(failed("attach"))?.into();
+    pin(program.take_link(link).map_err(failed("attach"))?.into(), hook, pins)
+}
+
+/// Loads a program of the cgroup hierarchy, attaches it at the root, and pins the link.
+fn redirect(object: &mut Ebpf, hook: &Hook, root: &File, pins: &Pins) -> Result<(), Error> {
+    let failed = |action| move |source| Error::Program { action, hook: hook.name, source };
+    let program = object.program_mut(hook.name).ok_or(Error::Missing(hook.name))?;
+    let program: &mut CgroupSockAddr = program.try_into().map_err(failed("load"))?;
+    program.load().map_err(failed("load"))?;
+    // A link takes no flags, and lives beside those of others.
+    let link = program.attach(root, CgroupAttachMode::Single).map_err(failed("attach"))?;
+    let link = program.take_link(link).map_err(failed("attach"))?;
+    pin(link.try_into().map_err(|_| Error::Missing(hook.name))?, hook, pins)
+}
+
+/// Pins a link.
+fn pin(link: FdLink, hook: &Hook, pins: &Pins) -> Result<(), Error> {
     let path = pins.link(hook.name);
     link.pin(&path).map_err(|error| Error::Pin {
         action: "pin",

@@ -63,6 +63,11 @@ pub enum Error {
         /// What went wrong.
         source: aya::programs::ProgramError,
     },
+    /// There is no cgroup hierarchy to send questions to name servers elsewhere by.
+    #[error(
+        "failed to find the cgroup v2 hierarchy, which name servers are watched by: {0}; mount it (`mount -t cgroup2 cgroup2 /sys/fs/cgroup`)"
+    )]
+    NoCgroup(#[source] io::Error),
     /// A map could not be read or written.
     #[error("failed to {action} the map {map}: {}", chain(.source))]
     Map {

@@ -5,11 +5,24 @@
 /// A hook, and the program for it. The program's name is the hook's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hook {
-    /// The LSM hook, without `bpf_lsm_`.
+    /// The hook: of the security modules, without `bpf_lsm_`; or of the cgroup hierarchy.
     pub name: &'static str,
     /// What is decided or kept there.
     pub purpose: &'static str,
 }
+
+/// The hooks of the cgroup hierarchy, at its root: by them questions to name servers go to the run's resolver. They are
+/// required as well.
+pub const REDIRECTS: &[Hook] = &[
+    Hook { name: "connect4", purpose: "a name server's IPv4 address becomes the resolver's, on connecting" },
+    Hook { name: "connect6", purpose: "a name server's IPv6 address, on connecting" },
+    Hook { name: "sendmsg4", purpose: "a name server's IPv4 address, on sending without connecting" },
+    Hook { name: "sendmsg6", purpose: "a name server's IPv6 address, on sending without connecting" },
+    Hook { name: "recvmsg4", purpose: "answers come from the IPv4 address that was asked" },
+    Hook { name: "recvmsg6", purpose: "answers come from the IPv6 address that was asked" },
+    Hook { name: "getpeername4", purpose: "the peer is the IPv4 address that was asked" },
+    Hook { name: "getpeername6", purpose: "the peer is the IPv6 address that was asked" },
+];
 
 /// Every hook. All are required: a run is not started where one of them cannot be attached.
 pub const HOOKS: &[Hook] = &[
@@ -24,4 +37,12 @@ pub const HOOKS: &[Hook] = &[
         name: "socket_sendmsg",
         purpose: "which addresses may be sent to without connecting, Fast Open too",
     },
+    Hook { name: "socket_create", purpose: "which families and protocols of sockets may be made" },
+    Hook { name: "socket_bind", purpose: "which addresses of this machine may be taken" },
+    Hook { name: "socket_listen", purpose: "where streams may be waited for" },
+    Hook {
+        name: "unix_stream_connect",
+        purpose: "which local sockets may be connected to, by their own name",
+    },
+    Hook { name: "unix_may_send", purpose: "which local sockets may be sent datagrams" },
 ];

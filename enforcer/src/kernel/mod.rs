@@ -4,6 +4,7 @@
 //! deny, pinning them, and reading what they report.
 
 mod btf;
+pub mod cgroup;
 mod enforcement;
 mod enroller;
 mod error;
@@ -13,7 +14,7 @@ mod pins;
 mod probe;
 mod sys;
 
-pub use enforcement::{Enforcement, Mode, Rings, Setup};
+pub use enforcement::{EgressMaps, Enforcement, Mode, Rings, Setup};
 pub use enroller::Enroller;
 pub use error::Error;
 pub use pins::Remaining;

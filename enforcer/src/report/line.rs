@@ -87,7 +87,7 @@ pub(crate) mod samples {
             attribution,
             program: None,
             kind: Kind::Connect,
-            target: Target::Address { address: address.parse().unwrap(), protocol: "tcp" },
+            target: Target::Address { address: address.parse().unwrap(), protocol: "tcp", host: None },
             stage: 1,
             reason: Reason::Default,
             rule: 0,

@@ -2,7 +2,12 @@
 
 //! Tells everybody: the terminal and the record.
 
-use std::{collections::HashSet, fs::File};
+use std::{
+    collections::{HashMap, HashSet},
+    fs::File,
+    net::IpAddr,
+    sync::Arc,
+};
 
 use enforcer_common::{Budget, Reason, Verdict, run::Counters};
 
@@ -14,6 +19,7 @@ use super::{
     json::{self, Line},
     line::{self, DENIED, NAME},
     summary::Summary,
+    target::Target,
     terminal::Terminal,
 };
 use crate::{
@@ -25,6 +31,8 @@ use crate::{
 
 /// Uses of exceptions that are shown; the record has all.
 const EXCEPTIONS: usize = 64;
+/// Names that are remembered.
+const NAMES: usize = 1 << 16;
 
 /// Tells everybody what happens.
 #[derive(Debug)]
@@ -37,6 +45,8 @@ pub struct Reporter {
     exceptions: HashSet<Denial>,
     clock: Clock,
     seq: u64,
+    /// The names that led to addresses.
+    names: HashMap<IpAddr, Arc<str>>,
 }
 
 /// How a run ended.
@@ -65,6 +75,14 @@ impl Reporter {
             exceptions: HashSet::new(),
             clock: Clock::current(),
             seq: 0,
+            names: HashMap::new(),
+        }
+    }
+
+    /// A name led the run to an address.
+    pub fn led(&mut self, name: String, address: IpAddr) {
+        if self.names.len() < NAMES {
+            self.names.insert(address, name.into());
         }
     }
 
@@ -90,7 +108,10 @@ impl Reporter {
             return;
         }
         self.seq += 1;
-        let denial = Denial::of(observed);
+        let mut denial = Denial::of(observed);
+        if let Target::Address { address, host, .. } = &mut denial.target {
+            *host = self.names.get(&address.ip()).cloned();
+        }
         if self.json.is_some() {
             let event = self.event(&denial, observed);
             if let Some(json) = &mut self.json {

@@ -62,6 +62,7 @@ fn change(denial: &Denial, legend: &Legend) -> Option<Change> {
         (Kind::Read, Reason::Rule) => &["files", "read", "except"],
         (Kind::Write, Reason::Default) => &["files", "write", "allow"],
         (Kind::Write, Reason::Rule) => &["files", "write", "except"],
+        (Kind::Resolve, Reason::Private) => &["network", "allow"],
         (Kind::Connect | Kind::Unix | Kind::Listen | Kind::Socket | Kind::Resolve, Reason::Default) => {
             &["network", "allow"]
         }
@@ -74,9 +75,15 @@ fn change(denial: &Denial, legend: &Legend) -> Option<Change> {
             format!("{{ socket: {} }}", sockets::name(Socket { family, kind, protocol })?)
         }
         // HTTPS, as most of what has a name.
-        Target::Name(name) => format!("{{ host: {}, ports: [443] }}", host(name)?),
+        Target::Name { name, leads_to: None } => format!("{{ host: {}, ports: [443] }}", host(name)?),
+        Target::Name { name, leads_to: Some(_) } => {
+            format!("{{ host: {}, ports: [443], private: true }}", host(name)?)
+        }
         Target::Address { protocol: "other", .. } | Target::Unnamed => return None,
-        Target::Address { address, protocol } => {
+        Target::Address { address, protocol, host: Some(name) } if host(name.as_bytes()).is_some() => {
+            format!("{{ host: {name}, ports: [{}], protocol: {protocol} }}", address.port())
+        }
+        Target::Address { address, protocol, .. } => {
             let key = if *kind == Kind::Listen { "listen" } else { "address" };
             let (ip, port) = (address.ip(), address.port());
             format!("{{ {key}: \"{ip}\", ports: [{port}], protocol: {protocol} }}")

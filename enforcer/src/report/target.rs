@@ -5,6 +5,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 
 use enforcer_common::{Kind, address::Protocol, socket::Socket};
@@ -23,6 +24,8 @@ pub enum Target {
         address: SocketAddr,
         /// `tcp`, `udp`, or `other`.
         protocol: &'static str,
+        /// The name that led the run there.
+        host: Option<Arc<str>>,
     },
     /// A local socket: the path that it is bound to, or `@` and its abstract name.
     Unix(Vec<u8>),
@@ -36,7 +39,12 @@ pub enum Target {
         protocol: u16,
     },
     /// A name that was looked up.
-    Name(Vec<u8>),
+    Name {
+        /// The name.
+        name: Vec<u8>,
+        /// Where it led, if that is what is wrong with it.
+        leads_to: Option<IpAddr>,
+    },
     /// The kernel could not say: there was no path, or an address that rules cannot name.
     Unnamed,
 }
@@ -50,7 +58,7 @@ impl Target {
             Kind::Connect | Kind::Listen => parse(text).unwrap_or(Self::Unnamed),
             Kind::Socket => socket(text).unwrap_or(Self::Unnamed),
             Kind::Unix => Self::Unix(text.to_vec()),
-            Kind::Resolve => Self::Name(text.to_vec()),
+            Kind::Resolve => name(text),
             Kind::Exec | Kind::Read | Kind::Write => Self::Path(text.to_vec()),
         }
     }
@@ -60,14 +68,28 @@ impl fmt::Display for Target {
     /// For a terminal: escaped, and cut if it is very long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Path(text) | Self::Unix(text) | Self::Name(text) => f.write_str(&escape(text)),
+            Self::Path(text) | Self::Unix(text) | Self::Name { name: text, leads_to: None } => {
+                f.write_str(&escape(text))
+            }
+            Self::Name { name, leads_to: Some(address) } => write!(f, "{}, which is {address}", escape(name)),
             &Self::Socket { family, kind, protocol } => {
                 f.write_str(&sockets::shown(Socket { family, kind, protocol }))
             }
-            Self::Address { address, protocol } => write!(f, "{address} {protocol}"),
+            Self::Address { address, protocol, host: None } => write!(f, "{address} {protocol}"),
+            Self::Address { address, protocol, host: Some(host) } => {
+                write!(f, "{address} {protocol} ({})", escape(host.as_bytes()))
+            }
             Self::Unnamed => f.write_str("(unnamed)"),
         }
     }
+}
+
+/// Parses the text of a lookup: the name, and behind a space the address that it led to.
+fn name(text: &[u8]) -> Target {
+    let mut parts = text.splitn(2, |&byte| byte == b' ');
+    let name = parts.next().unwrap_or_default().to_vec();
+    let leads_to = parts.next().and_then(|address| std::str::from_utf8(address).ok()?.parse().ok());
+    Target::Name { name, leads_to }
 }
 
 /// Parses the text of an address: see [`enforcer_common::address`].
@@ -87,7 +109,7 @@ fn parse(text: &[u8]) -> Option<Target> {
     let protocol = [(Protocol::Tcp, "tcp"), (Protocol::Udp, "udp"), (Protocol::Other, "other")]
         .into_iter()
         .find_map(|(protocol, name)| (protocol.letter() == letter).then_some(name))?;
-    Some(Target::Address { address: SocketAddr::new(ip, port), protocol })
+    Some(Target::Address { address: SocketAddr::new(ip, port), protocol, host: None })
 }
 
 /// Parses the text of a socket: see [`enforcer_common::socket`].

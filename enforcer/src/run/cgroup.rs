@@ -10,6 +10,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use crate::kernel::cgroup::mount;
+
 /// How the directories are named.
 const PREFIX: &str = "enforcer-run-";
 
@@ -22,9 +24,9 @@ pub(super) struct Cgroup {
 impl Cgroup {
     /// Makes one, and clears away those of earlier runs that have nothing in them any more.
     pub(super) fn create() -> io::Result<Self> {
-        let own =
-            own(&fs::read_to_string("/proc/self/mountinfo")?, &fs::read_to_string("/proc/self/cgroup")?)
-                .ok_or_else(|| io::Error::other("no cgroup v2 hierarchy is mounted"))?;
+        let place = fs::read_to_string("/proc/self/cgroup")?;
+        let own = own(&place).ok_or_else(|| io::Error::other("this process is in no cgroup of version 2"))?;
+        let own = mount()?.join(own);
         for entry in fs::read_dir(&own)?.flatten() {
             let name = entry.file_name();
             // One may be empty because its run is only about to begin.
@@ -68,15 +70,9 @@ impl Drop for Cgroup {
     }
 }
 
-/// The directory of our own cgroup, from `/proc/self/mountinfo` and `/proc/self/cgroup` (proc_pid_mountinfo(5),
-/// cgroups(7)).
-fn own(mounts: &str, cgroup: &str) -> Option<PathBuf> {
-    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let mount = mounts.lines().find_map(|line| {
-        let (fields, rest) = line.split_once(" - ")?;
-        rest.starts_with("cgroup2 ").then(|| fields.split(' ').nth(4))?
-    })?;
-    Some(Path::new(mount).join(path.trim_start_matches('/')))
+/// The path of our own cgroup in the hierarchy, from `/proc/self/cgroup` (cgroups(7)).
+fn own(cgroup: &str) -> Option<&str> {
+    cgroup.lines().find_map(|line| line.strip_prefix("0::")).map(|path| path.trim_start_matches('/'))
 }
 
 #[cfg(test)]
@@ -85,13 +81,9 @@ mod tests {
 
     #[test]
     fn our_own_cgroup_is_found_in_a_pure_and_in_a_mixed_hierarchy() {
-        let pure = "30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
-        let mixed = "31 30 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
-                     32 30 0:28 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup rw\n";
-        let found = |mounts, cgroup| own(mounts, cgroup).map(|dir| dir.to_string_lossy().into_owned());
-        assert_eq!(found(pure, "0::/a.slice/b.scope\n").as_deref(), Some("/sys/fs/cgroup/a.slice/b.scope"));
-        assert_eq!(found(pure, "0::/\n").as_deref(), Some("/sys/fs/cgroup/"));
-        assert_eq!(found(mixed, "4:memory:/x\n0::/y\n").as_deref(), Some("/sys/fs/cgroup/unified/y"));
-        assert_eq!(found("1 1 0:1 / / rw - ext4 /dev/vda rw\n", "0::/\n"), None);
+        assert_eq!(own("0::/a.slice/b.scope\n"), Some("a.slice/b.scope"));
+        assert_eq!(own("4:memory:/x\n0::/y\n"), Some("y"));
+        assert_eq!(own("0::/\n"), Some(""));
+        assert_eq!(own("4:memory:/x\n"), None);
     }
 }

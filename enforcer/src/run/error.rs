@@ -82,16 +82,6 @@ pub enum Error {
         /// What went wrong, and what to do.
         reason: String,
     },
-    /// Too many addresses.
-    #[error(
-        "the profile's host rules lead to {count} addresses and ports; at most {most} fit: name fewer ports"
-    )]
-    TooManyGrants {
-        /// How many.
-        count: usize,
-        /// The most there may be.
-        most: usize,
-    },
     /// The record cannot be written.
     #[error("failed to open {} for the record (as user {uid}): {source}", shown(.path.as_os_str()))]
     Record {

@@ -3,7 +3,7 @@
 //! `enforcer run`: COMMAND under a profile.
 //!
 //! Everything that can go wrong goes wrong before COMMAND starts: who it runs as, the profile, the file to execute,
-//! the addresses that host rules lead to, the record, then the kernel half and its proof that denials happen. What is
+//! the resolver's sockets, the record, then the kernel half and its proof that denials happen. What is
 //! read, written or started on the user's behalf before that happens with the user's rights.
 
 pub mod anchors;
@@ -13,9 +13,9 @@ pub mod child;
 pub mod choose;
 pub mod command;
 pub mod credentials;
+mod egress;
 pub mod environment;
 mod error;
-pub mod grants;
 pub mod inherited;
 pub mod invoker;
 mod plan;
@@ -71,7 +71,6 @@ pub fn run(options: &Options, terminal: &Terminal) -> Result<Exit, Error> {
         };
         supervise::supervise(plan, options, terminal, &signals).await
     });
-    // A name that is still being resolved must not hold us up.
     runtime.shutdown_background();
     exit
 }

@@ -19,14 +19,15 @@ use super::{
     choose::choose,
     command,
     credentials::Credentials,
-    grants::{Grants, asks_npm},
+    egress::Destinations,
     inherited::Inherited,
     invoker::{self, Invoker},
-    registry,
+    registry::{Registries, Registry},
 };
 use crate::{
+    dns::Resolver,
     kernel::{Mode, Setup},
-    profile::{self, Compiled, Host},
+    profile::{self, Compiled},
     report::{
         Legend,
         host::{Host as Machine, rfc3339},
@@ -49,6 +50,10 @@ pub(super) struct Plan {
     pub(super) table: Vec<u16>,
     /// The run's settings in the kernel.
     pub(super) setup: Setup,
+    /// Where it may go by name.
+    pub(super) destinations: Destinations,
+    /// Who looks names up for it.
+    pub(super) resolver: Resolver,
     /// What reports name.
     pub(super) legend: Legend,
     /// What ends the run when it is over a budget.
@@ -76,25 +81,33 @@ impl Plan {
         terminal.verbose(&format!("environment: {}", invoker.source));
         let anchors = places.anchors()?;
         warn(&profile, &places, &invoker, terminal);
-        let asks_npm =
-            profile.hosts.iter().any(|rule| matches!(rule.host, Host::Registry(of) if asks_npm(of)));
-        let registry = if asks_npm {
-            Some(registry::ask(&invoker.environment, &credentials, &places.workspace).await?)
-        } else {
-            None
-        };
-        if let Some(registry) = &registry {
-            terminal.verbose(&format!("registry: {} port {}", registry.host, registry.port));
-        }
-        let grants = Grants::find(&profile.hosts, registry.as_ref(), &legend).await;
-        grants.warnings.iter().for_each(|warning| terminal.warning(warning));
+        let registries =
+            Registries::ask(&profile.hosts, &invoker.environment, &credentials, &places.workspace).await?;
+        registries.iter().for_each(|(of, Registry { host, port })| {
+            terminal.verbose(&format!("{}: {host} port {port}", of.variable()));
+        });
+        let destinations = Destinations::new(&profile, &registries);
+        let resolver = Resolver::bind().map_err(Error::system("open the resolver's sockets"))?;
         let audit = options.audit || profile.mode == profile::Mode::Audit;
         let mode = if audit { Mode::Audit } else { Mode::Enforce };
         let (budgets, respond) = (profile.budgets, profile.respond);
-        let setup = Setup { mode, anchors, grants: grants.for_kernel()?, budgets, respond };
+        let setup = Setup { mode, anchors, resolver: resolver.port(), budgets, respond };
         let breaker = Breaker::new(&budgets, respond.trip, !audit)?;
         let json = record(options, &invoker, &credentials)?;
-        Ok(Self { file, inherited, invoker, credentials, table: profile.table, setup, legend, breaker, json })
+        let table = profile.table;
+        Ok(Self {
+            file,
+            inherited,
+            invoker,
+            credentials,
+            table,
+            setup,
+            destinations,
+            resolver,
+            legend,
+            breaker,
+            json,
+        })
     }
 
     /// Whether denials are made.

@@ -20,7 +20,10 @@ use super::{
     credentials::Credentials,
     environment::Environment,
 };
-use crate::report::escape::escape;
+use crate::{
+    profile::{self, HostRule, Registry as Of},
+    report::escape::escape,
+};
 
 /// How long npm may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,12 +39,45 @@ pub struct Registry {
     pub port: u16,
 }
 
+/// What the rules of a profile need to know.
+#[derive(Clone, Debug, Default)]
+pub struct Registries(Vec<(Of, Registry)>);
+
+impl Registries {
+    /// Asks for those that rules name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Registry`].
+    pub async fn ask(
+        rules: &[HostRule],
+        environment: &Environment,
+        credentials: &Credentials,
+        workspace: &Path,
+    ) -> Result<Self, Error> {
+        let mut found = Self::default();
+        for of in Of::ALL
+            .into_iter()
+            .filter(|of| rules.iter().any(|rule| rule.host == profile::Host::Registry(*of)))
+        {
+            found.0.push((of, ask(environment, credentials, workspace).await?));
+        }
+        Ok(found)
+    }
+
+    /// Those of a kind.
+    pub fn of(&self, kind: Of) -> impl Iterator<Item = &Registry> {
+        self.0.iter().filter(move |(of, _)| *of == kind).map(|(_, registry)| registry)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &(Of, Registry)> {
+        self.0.iter()
+    }
+}
+
 /// Asks npm.
-///
-/// # Errors
-///
-/// [`Error::Registry`].
-pub async fn ask(
+async fn ask(
     environment: &Environment,
     credentials: &Credentials,
     workspace: &Path,

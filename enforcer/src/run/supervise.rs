@@ -4,7 +4,7 @@
 
 use std::{io, time::Duration};
 
-use enforcer_common::run::Counters;
+use enforcer_common::{Kind, run::Counters};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -18,12 +18,13 @@ use super::{
     Error, Options,
     breaker::Breaker,
     child::Start,
+    egress::{Note, Service},
     plan::Plan,
     readable::readable,
     signals::{Received, Signals},
 };
 use crate::{
-    events::Pump,
+    events::{Pump, Record},
     exit::Exit,
     kernel::{Enforcement, Rings},
     report::{Ending, Reporter, terminal::Terminal},
@@ -46,8 +47,7 @@ pub(super) async fn supervise(
     signals: &Signals,
 ) -> Result<Exit, Error> {
     let mut kernel = Enforcement::start(&plan.table, &plan.setup)?;
-    let ready = prepare(&mut kernel);
-    let (rings, before) = match ready {
+    let (rings, before) = match prepare(&mut kernel) {
         Ok(ready) => ready,
         Err(error) => return Err(undo(kernel, error)),
     };
@@ -60,9 +60,16 @@ pub(super) async fn supervise(
         Err(source) => return Err(undo(kernel, Error::System { action: "wait for signals", source })),
     }
     let mut reporter = Reporter::new(*terminal, plan.legend.clone(), plan.enforces());
-    let header = plan.header(options);
-    let Plan { file, inherited, invoker, credentials, breaker, json, .. } = plan;
+    let (header, enforces) = (plan.header(options), plan.enforces());
+    let Plan { file, inherited, invoker, credentials, destinations, resolver, breaker, json, .. } = plan;
     reporter.record(json, header);
+    let answering = kernel.take_egress().map_err(Error::from).and_then(|maps| {
+        Service::start(resolver, destinations, maps, enforces).map_err(Error::system("start the resolver"))
+    });
+    let service = match answering {
+        Ok(service) => service,
+        Err(error) => return Err(undo(kernel, error)),
+    };
     let (argv, environment) = (&options.command, &invoker.environment);
     let spawned = breaker.entrance().and_then(|cgroup| {
         let credentials = &credentials;
@@ -72,7 +79,7 @@ pub(super) async fn supervise(
         Ok(child) => child,
         Err(error) => return Err(undo(kernel, error)),
     };
-    let mut watch = Watch { rings, pump: Pump::default(), reporter, breaker };
+    let mut watch = Watch { rings, pump: Pump::default(), reporter, breaker, service, refused: 0 };
     let status = watch.until_exit(child, signals, &kernel).await;
     watch.settle(&kernel).await;
     let status = status.unwrap_or_else(|error| {
@@ -103,6 +110,9 @@ struct Watch {
     pump: Pump,
     reporter: Reporter,
     breaker: Breaker,
+    service: Service,
+    /// Lookups that were refused.
+    refused: u64,
 }
 
 impl Watch {
@@ -133,6 +143,7 @@ impl Watch {
                         ready.clear_ready();
                     }
                 }
+                Some(note) = self.service.note() => { self.read(); self.heed(note); }
                 _ = tick.tick() => { self.read(); }
             }
             self.break_off(kernel);
@@ -169,6 +180,30 @@ impl Watch {
         more
     }
 
+    /// Takes in what the resolver has to tell. The programs that it concerns have been read.
+    fn heed(&mut self, note: Note) {
+        match note {
+            Note::Led { name, address } => self.reporter.led(name, address),
+            Note::Refused { time, asker, text, verdict, reason } => {
+                self.refused += 1;
+                let record = Record {
+                    time,
+                    image: asker.image,
+                    tgid: asker.tgid,
+                    tid: asker.tid,
+                    rule: 0,
+                    exception: 0,
+                    kind: Kind::Resolve,
+                    verdict,
+                    reason,
+                    stage: u8::try_from(asker.stage).unwrap_or(u8::MAX),
+                    text: text.as_bytes(),
+                };
+                self.reporter.observe(&self.pump.observed(record));
+            }
+        }
+    }
+
     /// Reads on for a moment: what COMMAND started often ends just after it.
     async fn settle(&mut self, kernel: &Enforcement) {
         let deadline = Instant::now() + SETTLE;
@@ -179,6 +214,9 @@ impl Watch {
                 if !self.read() {
                     break;
                 }
+            }
+            while let Some(note) = self.service.try_note() {
+                self.heed(note);
             }
             if left == 0 || Instant::now() >= deadline {
                 return;
@@ -197,7 +235,11 @@ impl Watch {
         terminal: &Terminal,
     ) -> Exit {
         let (counters, status) = match kernel.counters() {
-            Ok(counters) => (since(before, counters), status),
+            Ok(mut counters) => {
+                // The kernel sees packets; which names are in them only the resolver knows.
+                counters.denied[Kind::Resolve as usize] += self.refused;
+                (since(before, counters), status)
+            }
             Err(error) => {
                 terminal.warning(&format!("the counts below are incomplete: {error}"));
                 // Nobody knows what was denied, or whether the run was tripped.
@@ -216,8 +258,25 @@ impl Watch {
         let exit =
             if denied && options.fail_on_denial && status.is_success() { Exit::Denied } else { status };
         let malformed = self.pump.malformed();
+        self.lookups(terminal);
         self.reporter.finish(&Ending { exit, counters, malformed, remaining });
         exit
+    }
+}
+
+impl Watch {
+    /// Says which lookups went wrong.
+    fn lookups(&self, terminal: &Terminal) {
+        let counts = self.service.counts();
+        for (count, why) in [
+            (counts.overloaded(), "too many were under way at once"),
+            (counts.unanswered(), "no name server gave an answer that can be used"),
+            (counts.ungranted(), "their addresses could not be given to the kernel"),
+        ] {
+            if count > 0 {
+                terminal.warning(&format!("{count} lookups of allowed names failed: {why}"));
+            }
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Target {
     /// Of `resolve`: the name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<Text>,
+    /// Of `resolve`, where the name is allowed: the address that it leads to, which is not public.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leads_to: Option<String>,
 }
 
 impl From<&target::Target> for Target {
@@ -32,12 +35,20 @@ impl From<&target::Target> for Target {
         let mut found = Self::default();
         match target {
             target::Target::Path(path) => found.path = Some(path.as_slice().into()),
-            target::Target::Address { address, protocol } => {
-                found.address =
-                    Some(Address { ip: address.ip().to_string(), port: address.port(), protocol });
+            target::Target::Address { address, protocol, host } => {
+                let (ip, port) = (address.ip().to_string(), address.port());
+                found.address = Some(Address {
+                    ip,
+                    port,
+                    protocol,
+                    host: host.as_deref().map(|host| host.as_bytes().into()),
+                });
             }
             target::Target::Unix(name) => found.unix = Some(name.as_slice().into()),
-            target::Target::Name(name) => found.host = Some(name.as_slice().into()),
+            target::Target::Name { name, leads_to } => {
+                found.host = Some(name.as_slice().into());
+                found.leads_to = leads_to.map(|address| address.to_string());
+            }
             &target::Target::Socket { family, kind, protocol } => {
                 let name = sockets::name(enforcer_common::socket::Socket { family, kind, protocol });
                 found.socket = Some(Socket { name, family, kind, protocol });
@@ -72,6 +83,9 @@ pub struct Address {
     pub port: u16,
     /// `tcp`, `udp` or `other`.
     pub protocol: &'static str,
+    /// The name that led the run there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<Text>,
 }
 
 #[cfg(test)]
@@ -95,6 +109,8 @@ mod tests {
             r#"{"socket":{"name":"vsock","family":40,"type":1,"protocol":0}}"#
         );
         assert_eq!(json(Kind::Resolve, b"evil.example"), r#"{"host":"evil.example"}"#);
+        let private = json(Kind::Resolve, b"cache.example 10.0.0.1");
+        assert_eq!(private, r#"{"host":"cache.example","leads_to":"10.0.0.1"}"#);
         assert_eq!(json(Kind::Exec, b""), "{}");
     }
 }

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+//! Endpoints, from what the kernel holds: an address that a system call named, or a socket's own two ends.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use core::{ffi::c_void, mem::MaybeUninit};
+use enforcer_common::address::{Endpoint, Protocol};
+
+use super::{AF_INET, AF_INET6, AF_UNSPEC};
+use crate::offsets::{field, offset};
+
+/// The bytes of `struct sockaddr_in6`, the longest address that is judged. The kernel has copied the caller's address
+/// into a `struct sockaddr_storage`, so they can always be read.
+pub(super) type Sockaddr = [u8; 28];
+
+/// No address family.
+const AF_NONE: u16 = u16::MAX;
+
+/// What a socket is.
+#[derive(Clone, Copy)]
+pub(super) struct Sock {
+    /// `struct sock`.
+    pub(super) sock: *const c_void,
+    /// `AF_…`
+    pub(super) family: u16,
+    /// Its IP protocol.
+    pub(super) protocol: u16,
+}
+
+impl Sock {
+    /// The protocol half of a `struct socket`; `None` if it has none (any more).
+    #[inline(always)]
+    pub(super) fn of(socket: *const c_void) -> Option<Self> {
+        // SAFETY: `socket` is a trusted pointer.
+        let sock: *const c_void = unsafe { field(socket, offset!(socket_sk)) };
+        if sock.is_null() {
+            return None;
+        }
+        // SAFETY: `sock` is a trusted pointer, checked for null.
+        let (family, protocol) =
+            unsafe { (field(sock, offset!(sock_family)), field(sock, offset!(sock_protocol))) };
+        Some(Self { sock, family, protocol })
+    }
+
+    /// Whether it speaks IP, of either version.
+    #[inline(always)]
+    pub(super) fn is_ip(&self) -> bool {
+        matches!(self.family, AF_INET | AF_INET6)
+    }
+
+    /// Its own port, in host order; 0 if it has none yet.
+    #[inline(always)]
+    pub(super) fn port(&self) -> u16 {
+        // SAFETY: a trusted pointer.
+        unsafe { field(self.sock, offset!(sock_num)) }
+    }
+
+    /// The end that it is connected to; its port is 0 if there is none.
+    #[inline(always)]
+    pub(super) fn peer(&self) -> Endpoint {
+        // SAFETY: a trusted pointer.
+        let port: u16 = unsafe { field(self.sock, offset!(sock_dport)) };
+        self.end(u16::from_be(port), offset!(sock_daddr), offset!(sock_v6_daddr))
+    }
+
+    /// The end that is its own.
+    #[inline(always)]
+    pub(super) fn own(&self) -> Endpoint {
+        self.end(self.port(), offset!(sock_rcv_saddr), offset!(sock_v6_rcv_saddr))
+    }
+
+    #[inline(always)]
+    fn end(&self, port: u16, v4: usize, v6: usize) -> Endpoint {
+        let protocol = Protocol::from_number(self.protocol);
+        if self.family == AF_INET {
+            // SAFETY: a trusted pointer.
+            return Endpoint::v4(unsafe { field(self.sock, v4) }, port, protocol);
+        }
+        let mut octets = [0_u8; 16];
+        // SAFETY: the destination has the size that is read; a failure leaves the zeros, which no rule for an address of
+        // somebody else names.
+        unsafe {
+            bpf_probe_read_kernel(octets.as_mut_ptr().cast(), 16, self.sock.cast::<u8>().add(v6).cast())
+        };
+        Endpoint::v6(octets, port, protocol)
+    }
+}
+
+/// Copies the address that a system call named. What cannot be read is of a family that does not exist.
+#[inline(always)]
+pub(super) fn read(address: *const c_void) -> Sockaddr {
+    let mut bytes = MaybeUninit::<Sockaddr>::zeroed();
+    // SAFETY: the destination has the size that is read; the helper checks the source.
+    let unread = unsafe { bpf_probe_read_kernel(bytes.as_mut_ptr().cast(), 28, address) };
+    // SAFETY: zeroed above.
+    let mut bytes = unsafe { bytes.assume_init() };
+    if unread != 0 {
+        bytes[..2].copy_from_slice(&AF_NONE.to_ne_bytes());
+    }
+    bytes
+}
+
+/// The family that an address names.
+#[inline(always)]
+pub(super) fn family(bytes: &Sockaddr) -> u16 {
+    u16::from_ne_bytes([bytes[0], bytes[1]])
+}
+
+/// The endpoint that an address means to a socket of this family. An IPv4 datagram socket takes `AF_UNSPEC` for
+/// `AF_INET` (`udp_sendmsg`, `inet_bind`), and an IPv6 socket takes IPv4 addresses.
+#[inline(never)] // The callers have no room on the stack.
+pub(super) fn endpoint(bytes: &Sockaddr, of: u16, protocol: u16) -> Option<Endpoint> {
+    let protocol = Protocol::from_number(protocol);
+    let port = u16::from_be_bytes([bytes[2], bytes[3]]);
+    match (of, family(bytes)) {
+        (AF_INET | AF_INET6, AF_INET) | (AF_INET, AF_UNSPEC) => {
+            Some(Endpoint::v4([bytes[4], bytes[5], bytes[6], bytes[7]], port, protocol))
+        }
+        (AF_INET6, AF_INET6) => {
+            let mut octets = [0; 16];
+            octets.copy_from_slice(&bytes[8..24]);
+            Some(Endpoint::v6(octets, port, protocol))
+        }
+        _ => None,
+    }
+}

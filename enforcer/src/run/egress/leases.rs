@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Addresses that a run may reach for a while.
+
+use std::{collections, io, net::IpAddr, time::Duration};
+
+use aya::maps::{HashMap, MapData};
+use enforcer_common::address::{Endpoint, GRANT_RECORDED, Grant, GrantKey};
+use nix::time::{ClockId, clock_gettime};
+
+use super::destinations::Way;
+
+/// How long an address stays open when the answer that led to it is out of date. Clients keep what they found for a
+/// while, whatever the answer says: libcurl, and with it cargo and git, for 60 seconds (`CURLOPT_DNS_CACHE_TIMEOUT`).
+pub(super) const GRACE: Duration = Duration::from_secs(60);
+
+/// The kernel's map, and what is in it.
+#[derive(Debug)]
+pub(in crate::run) struct Leases {
+    map: HashMap<MapData, GrantKey, Grant>,
+    held: collections::HashMap<GrantKey, Grant>,
+}
+
+impl Leases {
+    /// None yet.
+    pub(in crate::run) fn new(map: HashMap<MapData, GrantKey, Grant>) -> Self {
+        Self { map, held: collections::HashMap::new() }
+    }
+
+    /// Opens an address for good.
+    pub(super) fn forever(&mut self, address: IpAddr, way: Way) -> io::Result<()> {
+        self.until(address, way, u64::MAX)
+    }
+
+    /// Opens an address for as long as an answer is good, and [`GRACE`].
+    pub(super) fn open(&mut self, address: IpAddr, way: Way, ttl: Duration) -> io::Result<()> {
+        let until = now()? + ttl.saturating_add(GRACE);
+        self.until(address, way, u64::try_from(until.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn until(&mut self, address: IpAddr, way: Way, until: u64) -> io::Result<()> {
+        let Way { stage, rule, port, protocol } = way;
+        let endpoint = match address {
+            IpAddr::V4(address) => Endpoint::v4(address.octets(), port, protocol),
+            IpAddr::V6(address) => Endpoint::v6(address.octets(), port, protocol),
+        };
+        let key = GrantKey { run: 0, stage: u32::from(stage), endpoint };
+        let new = Grant { until, rule, reserved: [0; 3] };
+        let grant = self.held.get(&key).map_or(new, |old| join(*old, new));
+        if self.held.get(&key) == Some(&grant) {
+            return Ok(());
+        }
+        if self.map.insert(key, grant, 0).is_err() {
+            // It is full, most likely of what is over.
+            self.sweep(now()?);
+            self.map.insert(key, grant, 0).map_err(io::Error::other)?;
+        }
+        self.held.insert(key, grant);
+        Ok(())
+    }
+
+    /// Forgets what is over.
+    fn sweep(&mut self, now: Duration) {
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let Self { map, held } = self;
+        // What the kernel no longer has need not be removed.
+        held.retain(|key, grant| grant.until > now || map.remove(key).is_ok_and(|()| false));
+    }
+}
+
+/// Two grants of one address: the longer time; and the rule that was written first, if possible one whose uses need
+/// not be recorded.
+fn join(a: Grant, b: Grant) -> Grant {
+    let order = |rule: u16| (rule & GRANT_RECORDED, rule);
+    let rule = if order(a.rule) <= order(b.rule) { a.rule } else { b.rule };
+    Grant { until: a.until.max(b.until), rule, reserved: [0; 3] }
+}
+
+/// The time since boot, as the kernel programs tell it.
+pub(super) fn now() -> io::Result<Duration> {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longer_time_and_the_first_rule() {
+        let grant = |until, rule| Grant { until, rule, reserved: [0; 3] };
+        assert_eq!(join(grant(5, 7), grant(9, 8)), grant(9, 7));
+        assert_eq!(join(grant(9, 8), grant(5, 7)), grant(9, 7));
+        let exception = 3 | GRANT_RECORDED;
+        assert_eq!(join(grant(5, exception), grant(5, 8)), grant(5, 8));
+        assert_eq!(join(grant(5, 8), grant(5, exception)), grant(5, 8));
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The resolver at work: in a thread of its own, so that answers do not wait for reports.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+    thread,
+};
+
+use enforcer_common::{Reason, Verdict, lookup::Asker};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Destinations, Leases, policy::Policy};
+use crate::{
+    dns::{Counts, Resolver, hosts::Hosts, resolv::Configuration},
+    kernel::EgressMaps,
+};
+
+/// Notes that may wait to be read.
+const WAITING: usize = 4096;
+
+/// What the resolver has to tell.
+#[derive(Debug)]
+pub(in crate::run) enum Note {
+    /// A lookup was refused, or in audit mode would have been.
+    Refused {
+        /// When, in nanoseconds since boot.
+        time: u64,
+        /// Whose.
+        asker: Asker,
+        /// The name, and behind a space the address that it led to, if that is why.
+        text: String,
+        /// Denied or not.
+        verdict: Verdict,
+        /// Why.
+        reason: Reason,
+    },
+    /// A name led to an address.
+    Led {
+        /// The name that was asked for.
+        name: String,
+        /// The address.
+        address: IpAddr,
+    },
+}
+
+/// A resolver at work. It ends when this is dropped; what is looked up after that fails.
+#[derive(Debug)]
+pub(in crate::run) struct Service {
+    notes: mpsc::Receiver<Note>,
+    counts: Arc<Counts>,
+    _end: oneshot::Sender<()>,
+}
+
+impl Service {
+    /// Opens what is open from the start, and lets the resolver answer.
+    pub(in crate::run) fn start(
+        resolver: Resolver,
+        destinations: Destinations,
+        maps: EgressMaps,
+        enforces: bool,
+    ) -> io::Result<Self> {
+        let mut leases = Leases::new(maps.grants);
+        let hosts = Hosts::read();
+        for (address, way) in destinations.fixed(&hosts) {
+            leases.forever(address, way)?;
+        }
+        let (sender, notes) = mpsc::channel(WAITING);
+        let (end, ended) = oneshot::channel::<()>();
+        let counts = resolver.counts();
+        // Now, before anything of the run can change the file.
+        let Configuration { servers, search } = Configuration::read();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let askers = maps.askers;
+        thread::Builder::new().name("resolver".to_owned()).spawn(move || {
+            let policy = Policy {
+                enforces,
+                destinations,
+                leases: RefCell::new(leases),
+                askers,
+                notes: sender,
+                lost: Cell::new(0),
+            };
+            runtime.block_on(async {
+                tokio::select! {
+                    served = resolver.serve(Rc::new(policy), servers, search) => {
+                        let why = served.err().map_or(String::new(), |error| format!(": {error}"));
+                        tracing::error!("the resolver ended, names can no longer be looked up{why}");
+                    }
+                    _ = ended => {}
+                }
+            });
+        })?;
+        Ok(Self { notes, counts, _end: end })
+    }
+
+    /// What it has to tell, when it has something.
+    pub(in crate::run) async fn note(&mut self) -> Option<Note> {
+        self.notes.recv().await
+    }
+
+    /// What it has to tell now.
+    pub(in crate::run) fn try_note(&mut self) -> Option<Note> {
+        self.notes.try_recv().ok()
+    }
+
+    /// What went wrong so far.
+    pub(in crate::run) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
