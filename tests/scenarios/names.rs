@@ -213,54 +213,53 @@ open('/etc/resolv.conf', 'w').write(before)";
 }
 
 #[test]
-fn a_name_opens_nothing_for_another_run_nor_for_ever() {
+fn a_name_opens_nothing_for_another_run_nor_for_ever_and_is_followed_when_it_moves() {
     let (place, server, port) = (Place::new(), NameServer::start(), Port::open());
-    server.name("brief.test", &["203.0.113.30"], 1);
-    server.name("lasting.test", &["203.0.113.31"], 3600);
+    server.name("brief.test", &["203.0.113.10"], 1);
+    server.name("lasting.test", &["203.0.113.11"], 3600);
+    let moving: Vec<String> = (20..220).map(|host| format!("203.0.113.{host}")).collect();
+    let moving: Vec<&str> = moving.iter().map(String::as_str).collect();
+    server.name("moving.test", &moving, 0);
     let number = port.number;
     let rules = format!(
         "{{ allow: [{{ host: brief.test, ports: [{number}] }}, {{ host: lasting.test, ports: [{number}] }}] }}"
     );
-    // The other run looks, while this one's addresses are open; and this one looks again when they are not.
-    let (here, there) = (place.path("open"), Place::new());
+    // The other runs look, while this one's addresses are open; and this one looks again when they are not.
+    let here = place.path("open");
     let program = format!(
-        "print(addresses('brief.test'), addresses('lasting.test'), connect('203.0.113.30', {number}), connect('203.0.113.31', {number}))
+        "print(addresses('brief.test'), addresses('lasting.test'), connect('203.0.113.10', {number}), connect('203.0.113.11', {number}))
 open('{}', 'w').close()
 time.sleep(65)
-print(connect('203.0.113.30', {number}), connect('203.0.113.31', {number}), addresses('brief.test'), connect('203.0.113.30', {number}))",
+print(connect('203.0.113.10', {number}), connect('203.0.113.11', {number}), addresses('brief.test'), connect('203.0.113.10', {number}))",
         here.display()
     );
-    let (lines, other) = thread::scope(|scope| {
-        let other = scope.spawn(|| {
+    let lines = thread::scope(|scope| {
+        scope.spawn(|| {
             until("the first run has its addresses", || here.exists());
             let program =
-                format!("print(connect('203.0.113.30', {number}), connect('203.0.113.31', {number}))");
-            python(&there, &rules, &program).0
+                format!("print(connect('203.0.113.10', {number}), connect('203.0.113.11', {number}))");
+            assert_eq!(python(&Place::new(), &rules, &program).0, ["EPERM EPERM"]);
+            follow("moving.test", number);
         });
-        (python(&place, &rules, &program).0, other.join().unwrap())
+        python(&place, &rules, &program).0
     });
-    assert_eq!(other, ["EPERM EPERM"]);
-    assert_eq!(lines, ["['203.0.113.30'] ['203.0.113.31'] None None", "EPERM None ['203.0.113.30'] None"]);
-    until("what was allowed arrives", || port.arrived() == 4);
+    assert_eq!(lines, ["['203.0.113.10'] ['203.0.113.11'] None None", "EPERM None ['203.0.113.10'] None"]);
+    until("what was allowed arrives", || port.arrived() == 4 + 2 + PAIRS);
 }
 
-#[test]
-fn a_name_that_moves_is_followed() {
-    let (place, server, port) = (Place::new(), NameServer::start(), Port::open());
-    let addresses: Vec<String> = (20..220).map(|host| format!("203.0.113.{host}")).collect();
-    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    server.name("moving.test", &addresses, 0);
-    let number = port.number.to_string();
-    let pairs = ["--times", "10000", "lookup", "198.51.100.53:53", "moving.test", &number];
-    assert_eq!(
-        bare(&["--times", "2", "lookup", "198.51.100.53:53", "moving.test", &number]),
-        Tally::allowed(2)
-    );
+/// Lookups, each followed by a connection to where it led.
+const PAIRS: u64 = 2_500;
+
+/// Looks a name up that is elsewhere each time, and connects to it.
+fn follow(name: &str, port: u16) {
+    let (place, port, pairs) = (Place::new(), port.to_string(), PAIRS.to_string());
+    let lookup = ["lookup", "198.51.100.53:53", name, &port];
+    assert_eq!(bare(&[&["--times", "2"][..], &lookup].concat()), Tally::allowed(2));
     let profile = place.profile(&format!(
-        "{{ exec: {{ allow: [{:?}] }}, network: {{ allow: [{{ host: moving.test, ports: [{number}] }}] }} }}",
+        "{{ exec: {{ allow: [{:?}] }}, network: {{ allow: [{{ host: {name}, ports: [{port}] }}] }} }}",
         attack()
     ));
-    assert_eq!(place.attack(&profile, &pairs), Tally::allowed(10_000));
+    assert_eq!(place.attack(&profile, &[&["--times", &pairs][..], &lookup].concat()), Tally::allowed(PAIRS));
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub fn socket_listen(ctx: LsmContext) -> i32 {
         return GO_ON;
     }
     let run = label.run;
-    let taken = take(&ctx, label, Some(sock.own()));
+    let taken = take(&ctx, label, endpoint(&sock.own(), sock.family, sock.protocol));
     if taken != GO_ON {
         return EPERM;
     }

@@ -16,11 +16,12 @@ use enforcer_common::{
 use super::{
     AF_INET, AF_INET6, AF_UNSPEC,
     redirect::asked,
-    sockaddr::{Sock, endpoint, family, read},
+    sockaddr::{Sock, endpoint, family, port, read},
     tag::Tag,
 };
 use crate::{
     maps::GRANTS,
+    offsets::{field, offset},
     subject::{EPERM, GO_ON, Subject, Text, answer, is_over, label, tripped, undecided},
 };
 
@@ -28,10 +29,7 @@ use crate::{
 #[lsm(hook = "socket_connect")]
 pub fn socket_connect(ctx: LsmContext) -> i32 {
     let (socket, address): (*const c_void, *const c_void) = (ctx.arg(0), ctx.arg(1));
-    let Some(label) = label() else {
-        return GO_ON;
-    };
-    named(&ctx, label, socket, address, false)
+    to(&ctx, socket, address, false)
 }
 
 /// Sending: to an address without connecting, `MSG_FASTOPEN` included, which never reaches `socket_connect`; and on a
@@ -39,62 +37,46 @@ pub fn socket_connect(ctx: LsmContext) -> i32 {
 #[lsm(hook = "socket_sendmsg")]
 pub fn socket_sendmsg(ctx: LsmContext) -> i32 {
     let (socket, message): (*const c_void, *const c_void) = (ctx.arg(0), ctx.arg(1));
+    // SAFETY: `message` is a trusted pointer.
+    let name: *const c_void = unsafe { field(message, offset!(msg_name)) };
+    to(&ctx, socket, name, true)
+}
+
+/// Decides about what a socket is to reach: an address, if the system call names one, or its own peer.
+#[inline(always)]
+fn to(ctx: &LsmContext, socket: *const c_void, address: *const c_void, sends: bool) -> i32 {
     let Some(label) = label() else {
         return GO_ON;
     };
-    // SAFETY: `message` is a trusted pointer.
-    let name: *const c_void = unsafe { crate::offsets::field(message, crate::offsets::offset!(msg_name)) };
-    if !name.is_null() {
-        return named(&ctx, label, socket, name, true);
-    }
     let run = label.run;
     if is_over(run) {
-        return tripped(run); // Also on a connection that it has.
+        return tripped(run); // Also what is local, and on a connection that it has.
     }
     let Some(sock) = Sock::of(socket) else {
         return undecided(ctx.as_ptr(), run, Kind::Connect, Reason::Family);
     };
     if !sock.is_ip() {
-        return GO_ON;
+        return GO_ON; // Decided elsewhere.
     }
-    if let Some(tag) = Tag::get(sock.sock).filter(|tag| tag.has(run, Tag::JUDGED)) {
-        if tag.resolver != 0 {
-            asked(label, Protocol::from_number(sock.protocol), sock.port());
-        }
-        return GO_ON;
-    }
-    let peer = sock.peer();
-    if peer.port == 0 {
-        return GO_ON; // There is none; the kernel says so itself.
-    }
-    reach(&ctx, label, &sock, Some(peer), true)
-}
-
-/// Decides about an address that a system call names.
-#[inline(always)]
-fn named(
-    ctx: &LsmContext,
-    label: &'static mut Label,
-    socket: *const c_void,
-    address: *const c_void,
-    sends: bool,
-) -> i32 {
-    let run = label.run;
-    if is_over(run) {
-        return tripped(run); // Also what is local.
-    }
-    let Some(sock) = Sock::of(socket) else {
-        return undecided(ctx.as_ptr(), run, Kind::Connect, Reason::Family);
-    };
-    let bytes = read(address);
+    let connected = sends && address.is_null();
+    let bytes = if connected { sock.peer() } else { read(address) };
     let family = family(&bytes);
-    if !sock.is_ip() || (family == AF_UNSPEC && !sends) {
-        return GO_ON; // Decided elsewhere, or dissolving a connection.
+    if connected {
+        if let Some(tag) = Tag::get(sock.sock).filter(|tag| tag.has(run, Tag::JUDGED)) {
+            if tag.resolver != 0 {
+                asked(label, Protocol::from_number(sock.protocol), sock.port());
+            }
+            return GO_ON;
+        }
+        if port(&bytes) == 0 {
+            return GO_ON; // There is no peer; the kernel says so itself.
+        }
+    } else if family == AF_UNSPEC && !sends {
+        return GO_ON; // Dissolves a connection.
     }
-    // A server is spoken to by its full address only: see `redirect`.
-    let direct = !matches!(family, AF_INET | AF_INET6);
-    let end = endpoint(&bytes, sock.family, sock.protocol);
-    reach(ctx, label, &sock, end, direct)
+    // A server is spoken to by its full address only, and when it is chosen: see `redirect`.
+    let direct = connected || !matches!(family, AF_INET | AF_INET6);
+    reach(ctx, label, &sock, endpoint(&bytes, sock.family, sock.protocol), direct)
 }
 
 /// Decides about an endpoint; `direct` if what is sent there really goes there, though it be a name server.

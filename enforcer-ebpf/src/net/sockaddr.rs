@@ -57,32 +57,34 @@ impl Sock {
 
     /// The end that it is connected to; its port is 0 if there is none.
     #[inline(always)]
-    pub(super) fn peer(&self) -> Endpoint {
+    pub(super) fn peer(&self) -> Sockaddr {
         // SAFETY: a trusted pointer.
         let port: u16 = unsafe { field(self.sock, offset!(sock_dport)) };
-        self.end(u16::from_be(port), offset!(sock_daddr), offset!(sock_v6_daddr))
+        self.end(port, offset!(sock_daddr), offset!(sock_v6_daddr))
     }
 
     /// The end that is its own.
     #[inline(always)]
-    pub(super) fn own(&self) -> Endpoint {
-        self.end(self.port(), offset!(sock_rcv_saddr), offset!(sock_v6_rcv_saddr))
+    pub(super) fn own(&self) -> Sockaddr {
+        self.end(self.port().to_be(), offset!(sock_rcv_saddr), offset!(sock_v6_rcv_saddr))
     }
 
+    /// One of its ends, in the form of a system call's address, so that there is one way to read it: each branch here
+    /// would have the verifier follow what comes after once more. `port` is in network order.
     #[inline(always)]
-    fn end(&self, port: u16, v4: usize, v6: usize) -> Endpoint {
-        let protocol = Protocol::from_number(self.protocol);
-        if self.family == AF_INET {
-            // SAFETY: a trusted pointer.
-            return Endpoint::v4(unsafe { field(self.sock, v4) }, port, protocol);
-        }
-        let mut octets = [0_u8; 16];
-        // SAFETY: the destination has the size that is read; a failure leaves the zeros, which no rule for an address of
-        // somebody else names.
+    fn end(&self, port: u16, v4: usize, v6: usize) -> Sockaddr {
+        let mut bytes = [0; 28];
+        bytes[..2].copy_from_slice(&self.family.to_ne_bytes());
+        bytes[2..4].copy_from_slice(&port.to_ne_bytes());
+        // SAFETY: a trusted pointer.
+        let address: u32 = unsafe { field(self.sock, v4) };
+        bytes[4..8].copy_from_slice(&address.to_ne_bytes());
+        // SAFETY: the destination has room for what is read; a failure leaves zeros, which stand for every address.
         unsafe {
-            bpf_probe_read_kernel(octets.as_mut_ptr().cast(), 16, self.sock.cast::<u8>().add(v6).cast())
+            let from = self.sock.cast::<u8>().add(v6).cast();
+            bpf_probe_read_kernel(bytes.as_mut_ptr().add(8).cast(), 16, from)
         };
-        Endpoint::v6(octets, port, protocol)
+        bytes
     }
 }
 
@@ -100,6 +102,12 @@ pub(super) fn read(address: *const c_void) -> Sockaddr {
     bytes
 }
 
+/// The port of an address.
+#[inline(always)]
+pub(super) fn port(bytes: &Sockaddr) -> u16 {
+    u16::from_be_bytes([bytes[2], bytes[3]])
+}
+
 /// The family that an address names.
 #[inline(always)]
 pub(super) fn family(bytes: &Sockaddr) -> u16 {
@@ -111,7 +119,7 @@ pub(super) fn family(bytes: &Sockaddr) -> u16 {
 #[inline(never)] // The callers have no room on the stack.
 pub(super) fn endpoint(bytes: &Sockaddr, of: u16, protocol: u16) -> Option<Endpoint> {
     let protocol = Protocol::from_number(protocol);
-    let port = u16::from_be_bytes([bytes[2], bytes[3]]);
+    let port = port(bytes);
     match (of, family(bytes)) {
         (AF_INET | AF_INET6, AF_INET) | (AF_INET, AF_UNSPEC) => {
             Some(Endpoint::v4([bytes[4], bytes[5], bytes[6], bytes[7]], port, protocol))
