@@ -12,7 +12,9 @@ use std::{
 };
 
 use clap::ValueEnum;
-use io_uring::{IoUring, opcode, squeue, types};
+use io_uring::{opcode, types};
+
+use crate::ring::{By, Ring};
 
 /// Where the task tries to be.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -52,11 +54,9 @@ pub(crate) fn escape(way: Way, path: &Path) -> io::Result<()> {
                 .map_err(|_| io::Error::other("the thread died"))?
         }
         Way::Daemon => daemon(path),
-        Way::IoUring => ring(path, &IoUring::new(4)?, squeue::Flags::empty()),
-        Way::IoUringWorker => ring(path, &IoUring::new(4)?, squeue::Flags::ASYNC),
-        Way::IoUringPoller => {
-            ring(path, &IoUring::builder().setup_sqpoll(1000).build(4)?, squeue::Flags::empty())
-        }
+        Way::IoUring => ring(By::Caller, path),
+        Way::IoUringWorker => ring(By::Worker, path),
+        Way::IoUringPoller => ring(By::Poller, path),
     }
 }
 
@@ -87,16 +87,11 @@ fn daemon(path: &Path) -> io::Result<()> {
     from_number(i32::from_ne_bytes(number))
 }
 
-fn ring(path: &Path, ring: &IoUring, flags: squeue::Flags) -> io::Result<()> {
+fn ring(by: By, path: &Path) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let open = opcode::OpenAt::new(types::Fd(libc::AT_FDCWD), path.as_ptr()).flags(libc::O_RDONLY).build();
-    // SAFETY: nobody else uses the queues, and the path outlives the operation, which is waited for.
-    let result = unsafe {
-        ring.submission_shared().push(&open.flags(flags)).map_err(io::Error::other)?;
-        ring.submit_and_wait(1)?;
-        ring.completion_shared().next().ok_or_else(|| io::Error::other("no completion"))?.result()
-    };
-    from_number(if result < 0 { -result } else { 0 })
+    // SAFETY: the path outlives the operation.
+    unsafe { Ring::new(by)?.run(open) }.map(drop)
 }
 
 fn error_number<T>(result: io::Result<T>) -> i32 {

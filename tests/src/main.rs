@@ -5,15 +5,24 @@
 //! Run by the scenarios, once bare (the positive control) and once under the enforcer. Prints one line of JSON:
 //! `{"allowed": 1, "denied": 0, "failed": 0}`, where denied means EPERM, and failed any other error.
 
+mod each;
 mod files;
+mod handed;
+mod kinds;
 mod lineage;
+mod listening;
+mod local;
 mod lookup;
 mod network;
+mod raw;
+mod ring;
+mod routed;
 mod script;
+mod socket;
 mod tally;
 
 use std::{
-    io::Write as _,
+    io::{self, Write as _},
     net::SocketAddr,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -67,13 +76,23 @@ enum Attempt {
     Memfd { program: PathBuf },
     /// Ask a name server for a name, and connect to where it leads.
     Lookup { server: SocketAddr, name: String, port: u16 },
-    /// Send a byte to an address.
+    /// Try each of these, and print the numbers of their errors, 0 for none.
+    Each { attempts: Vec<String> },
+    /// Send the name of the way to an address.
     Send {
         /// How.
         way: network::Way,
         /// Where to.
         to: SocketAddr,
     },
+    /// Send the name of the way on standard input, which is a connection.
+    Handed { way: handed::Way },
+    /// Make a socket.
+    Socket { way: kinds::Way, family: i32, kind: i32, protocol: i32 },
+    /// Take an address of this machine.
+    Listen { way: listening::Way, on: SocketAddr },
+    /// Send a byte to a local socket.
+    Local { way: local::Way, name: PathBuf },
     /// Open a file for reading, from a task that tries to be somewhere else.
     Escape {
         /// How.
@@ -87,6 +106,9 @@ fn main() -> anyhow::Result<()> {
     if let Attempt::Script { file } = &attempt {
         return script::run(file);
     }
+    if let Attempt::Each { attempts } = &attempt {
+        return each::run(attempts);
+    }
     if let Attempt::Then { command } = &attempt {
         let [program, args @ ..] = &command[..] else { anyhow::bail!("there is no command") };
         return Err(std::process::Command::new(program).args(args).exec().into());
@@ -99,19 +121,7 @@ fn main() -> anyhow::Result<()> {
     let tally = in_parallel(processes, || {
         let mut tally = Tally::default();
         for number in 1..=times {
-            let result = match &attempt {
-                Attempt::Read { path } => files::read(&numbered(path, number)),
-                Attempt::Write { path } => files::write(&numbered(path, number)),
-                Attempt::Fork => lineage::fork(),
-                Attempt::Script { .. } | Attempt::Cost { .. } | Attempt::Then { .. } => Ok(()),
-                Attempt::Deep { base } => files::deep(base),
-                Attempt::Exec { program } => files::exec(program),
-                Attempt::Respawn { program, path } => files::respawn(program, path),
-                Attempt::Memfd { program } => files::memfd(program),
-                Attempt::Lookup { server, name, port } => lookup::connect(*server, name, *port, number),
-                Attempt::Send { way, to } => network::send(*way, *to),
-                Attempt::Escape { way, path } => lineage::escape(*way, path),
-            };
+            let result = self::attempt(&attempt, number);
             if let (Ok(()), Some(mut progress)) = (&result, progress.as_ref()) {
                 let _ = progress.write_all(b".");
             }
@@ -121,6 +131,27 @@ fn main() -> anyhow::Result<()> {
     })?;
     println!("{}", tally.to_json());
     Ok(())
+}
+
+/// Tries it once.
+fn attempt(attempt: &Attempt, number: u32) -> io::Result<()> {
+    match attempt {
+        Attempt::Read { path } => files::read(&numbered(path, number)),
+        Attempt::Write { path } => files::write(&numbered(path, number)),
+        Attempt::Fork => lineage::fork(),
+        Attempt::Deep { base } => files::deep(base),
+        Attempt::Exec { program } => files::exec(program),
+        Attempt::Respawn { program, path } => files::respawn(program, path),
+        Attempt::Memfd { program } => files::memfd(program),
+        Attempt::Lookup { server, name, port } => lookup::connect(*server, name, *port, number),
+        Attempt::Send { way, to } => network::send(*way, *to),
+        Attempt::Handed { way } => handed::work(*way),
+        Attempt::Socket { way, family, kind, protocol } => kinds::make(*way, *family, *kind, *protocol),
+        Attempt::Listen { way, on } => listening::listen(*way, *on),
+        Attempt::Local { way, name } => local::reach(*way, name),
+        Attempt::Escape { way, path } => lineage::escape(*way, path),
+        Attempt::Script { .. } | Attempt::Cost { .. } | Attempt::Then { .. } | Attempt::Each { .. } => Ok(()),
+    }
 }
 
 /// The path of an attempt.
