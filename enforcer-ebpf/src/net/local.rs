@@ -17,8 +17,8 @@ use crate::{
     subject::{GO_ON, Subject, Text, answer, bound, label, undecided},
 };
 
-/// Longest name: `sun_path`.
-const NAME: usize = 108;
+/// Longest name: `sun_path`, and the NUL that the kernel adds.
+const NAME: usize = 109;
 /// What comes before it in `struct sockaddr_un`.
 const FAMILY: usize = 2;
 
