@@ -107,5 +107,7 @@ wire_enum! {
         Resolver = 10 => "resolver",
         /// The name is allowed, and leads to an address that no public name has business with.
         Private = 11 => "private",
+        /// The packets would go by way of another address first.
+        Route = 12 => "route",
     }
 }

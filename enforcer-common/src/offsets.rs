@@ -84,4 +84,10 @@ offsets! {
     unix_address_name: "unix_address", "name", 0;
     /// Where a message is to be sent, or null.
     msg_name: "msghdr", "msg_name", 8;
+    /// How it is to be sent.
+    msg_flags: "msghdr", "msg_flags", 4;
+    /// What accompanies a message, copied into the kernel.
+    msg_control: "msghdr", "msg_control", 8;
+    /// How many bytes that is.
+    msg_controllen: "msghdr", "msg_controllen", 8;
 }

@@ -7,6 +7,7 @@ mod listen;
 mod local;
 mod reach;
 mod redirect;
+mod route;
 mod sockaddr;
 mod tag;
 

@@ -60,6 +60,9 @@ pub fn socket_listen(ctx: LsmContext) -> i32 {
     if taken != GO_ON {
         return EPERM;
     }
+    if sock.has_peer() {
+        return GO_ON; // It cannot listen, and its peer was not judged by this.
+    }
     own(&sock, run, Tag::JUDGED)
 }
 

@@ -5,7 +5,7 @@
 use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_ktime_get_boot_ns, macros::lsm, programs::LsmContext,
 };
-use core::ffi::c_void;
+use core::{ffi::c_void, ptr};
 use enforcer_common::{
     Budget, Decision, Kind, Reason,
     address::{Endpoint, GrantKey, Protocol},
@@ -16,7 +16,8 @@ use enforcer_common::{
 use super::{
     AF_INET, AF_INET6, AF_UNSPEC,
     redirect::asked,
-    sockaddr::{Sock, endpoint, family, port, read},
+    route::{detour, routed},
+    sockaddr::{Sock, endpoint, family, read},
     tag::Tag,
 };
 use crate::{
@@ -25,11 +26,14 @@ use crate::{
     subject::{EPERM, GO_ON, Subject, Text, answer, is_over, label, tripped, undecided},
 };
 
+/// From `linux/socket.h`.
+const MSG_FASTOPEN: u32 = 0x2000_0000;
+
 /// Connecting a stream, or setting the default peer of a datagram socket.
 #[lsm(hook = "socket_connect")]
 pub fn socket_connect(ctx: LsmContext) -> i32 {
     let (socket, address): (*const c_void, *const c_void) = (ctx.arg(0), ctx.arg(1));
-    to(&ctx, socket, address, false)
+    to(&ctx, socket, address, ptr::null())
 }
 
 /// Sending: to an address without connecting, `MSG_FASTOPEN` included, which never reaches `socket_connect`; and on a
@@ -39,12 +43,13 @@ pub fn socket_sendmsg(ctx: LsmContext) -> i32 {
     let (socket, message): (*const c_void, *const c_void) = (ctx.arg(0), ctx.arg(1));
     // SAFETY: `message` is a trusted pointer.
     let name: *const c_void = unsafe { field(message, offset!(msg_name)) };
-    to(&ctx, socket, name, true)
+    to(&ctx, socket, name, message)
 }
 
-/// Decides about what a socket is to reach: an address, if the system call names one, or its own peer.
+/// Decides about what a socket is to reach: an address, if the system call names one, or its own peer. `message` is what
+/// is to be sent, if anything is.
 #[inline(always)]
-fn to(ctx: &LsmContext, socket: *const c_void, address: *const c_void, sends: bool) -> i32 {
+fn to(ctx: &LsmContext, socket: *const c_void, address: *const c_void, message: *const c_void) -> i32 {
     let Some(label) = label() else {
         return GO_ON;
     };
@@ -58,7 +63,17 @@ fn to(ctx: &LsmContext, socket: *const c_void, address: *const c_void, sends: bo
     if !sock.is_ip() {
         return GO_ON; // Decided elsewhere.
     }
-    let connected = sends && address.is_null();
+    let sends = !message.is_null();
+    if sends && routed(message) {
+        return detour(ctx, label);
+    }
+    // A stream goes to its peer whatever the message names, unless it is to be opened by that.
+    let opens = || {
+        // SAFETY: `message` is a trusted pointer.
+        let flags: u32 = unsafe { field(message, offset!(msg_flags)) };
+        flags & MSG_FASTOPEN != 0
+    };
+    let connected = sends && (address.is_null() || (sock.is_stream() && !opens()));
     let bytes = if connected { sock.peer() } else { read(address) };
     let family = family(&bytes);
     if connected {
@@ -68,7 +83,7 @@ fn to(ctx: &LsmContext, socket: *const c_void, address: *const c_void, sends: bo
             }
             return GO_ON;
         }
-        if port(&bytes) == 0 {
+        if !sock.has_peer() {
             return GO_ON; // There is no peer; the kernel says so itself.
         }
     } else if family == AF_UNSPEC && !sends {
@@ -76,10 +91,13 @@ fn to(ctx: &LsmContext, socket: *const c_void, address: *const c_void, sends: bo
     }
     // A server is spoken to by its full address only, and when it is chosen: see `redirect`.
     let direct = connected || !matches!(family, AF_INET | AF_INET6);
-    reach(ctx, label, &sock, endpoint(&bytes, sock.family, sock.protocol), direct)
+    // Not if the socket has another peer, which it may have been handed with and keep.
+    let stays = connected || ((!sends || sock.is_stream()) && !sock.has_peer());
+    reach(ctx, label, &sock, endpoint(&bytes, sock.family, sock.protocol), direct, stays)
 }
 
-/// Decides about an endpoint; `direct` if what is sent there really goes there, though it be a name server.
+/// Decides about an endpoint; `direct` if what is sent there really goes there, though it be a name server; `stays` if it
+/// is the socket's peer, or will be.
 #[inline(always)]
 fn reach(
     ctx: &LsmContext,
@@ -87,6 +105,7 @@ fn reach(
     sock: &Sock,
     end: Option<Endpoint>,
     direct: bool,
+    stays: bool,
 ) -> i32 {
     let (run, stage) = (label.run, label.stage);
     let mut subject = match Subject::new(label) {
@@ -110,6 +129,9 @@ fn reach(
         || (spends && !subject.spend(Budget::Connections, Kind::Connect, &text))
     {
         return EPERM;
+    }
+    if !stays {
+        return GO_ON;
     }
     match Tag::make(sock.sock) {
         Some(tag) => tag.set(run, Tag::JUDGED),

@@ -16,6 +16,10 @@ pub(super) type Sockaddr = [u8; 28];
 /// No address family.
 const AF_NONE: u16 = u16::MAX;
 
+/// From `linux/in.h`.
+const IPPROTO_TCP: u16 = 6;
+const IPPROTO_MPTCP: u16 = 262;
+
 /// What a socket is.
 #[derive(Clone, Copy)]
 pub(super) struct Sock {
@@ -48,11 +52,24 @@ impl Sock {
         matches!(self.family, AF_INET | AF_INET6)
     }
 
+    /// Whether it has one peer for all of its life.
+    #[inline(always)]
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.protocol, IPPROTO_TCP | IPPROTO_MPTCP)
+    }
+
     /// Its own port, in host order; 0 if it has none yet.
     #[inline(always)]
     pub(super) fn port(&self) -> u16 {
         // SAFETY: a trusted pointer.
         unsafe { field(self.sock, offset!(sock_num)) }
+    }
+
+    /// Whether it is connected.
+    #[inline(always)]
+    pub(super) fn has_peer(&self) -> bool {
+        // SAFETY: a trusted pointer.
+        unsafe { field::<u16>(self.sock, offset!(sock_dport)) != 0 }
     }
 
     /// The end that it is connected to; its port is 0 if there is none.
@@ -102,12 +119,6 @@ pub(super) fn read(address: *const c_void) -> Sockaddr {
     bytes
 }
 
-/// The port of an address.
-#[inline(always)]
-pub(super) fn port(bytes: &Sockaddr) -> u16 {
-    u16::from_be_bytes([bytes[2], bytes[3]])
-}
-
 /// The family that an address names.
 #[inline(always)]
 pub(super) fn family(bytes: &Sockaddr) -> u16 {
@@ -119,7 +130,7 @@ pub(super) fn family(bytes: &Sockaddr) -> u16 {
 #[inline(never)] // The callers have no room on the stack.
 pub(super) fn endpoint(bytes: &Sockaddr, of: u16, protocol: u16) -> Option<Endpoint> {
     let protocol = Protocol::from_number(protocol);
-    let port = port(bytes);
+    let port = u16::from_be_bytes([bytes[2], bytes[3]]);
     match (of, family(bytes)) {
         (AF_INET | AF_INET6, AF_INET) | (AF_INET, AF_UNSPEC) => {
             Some(Endpoint::v4([bytes[4], bytes[5], bytes[6], bytes[7]], port, protocol))

@@ -37,6 +37,7 @@ pub const HOOKS: &[Hook] = &[
         name: "socket_sendmsg",
         purpose: "which addresses may be sent to without connecting, Fast Open too",
     },
+    Hook { name: "socket_setsockopt", purpose: "no packets by way of somewhere else" },
     Hook { name: "socket_create", purpose: "which families and protocols of sockets may be made" },
     Hook { name: "socket_bind", purpose: "which addresses of this machine may be taken" },
     Hook { name: "socket_listen", purpose: "where streams may be waited for" },

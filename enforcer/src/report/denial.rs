@@ -103,6 +103,7 @@ impl Denial {
             Reason::NoRun => "the run's record is missing".to_owned(),
             Reason::Budget => legend.over(self.rule),
             Reason::Tripped => "the run was tripped".to_owned(),
+            Reason::Route => "its packets would go somewhere else first".to_owned(),
             Reason::Private => "it leads to an address that is not public".to_owned(),
             Reason::Resolver => "it goes to the run's resolver".to_owned(),
         }
