@@ -7,6 +7,7 @@
 #![allow(missing_docs, reason = "tests are named, not documented")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod attempts;
 mod budget;
 mod control;
 mod differential;
@@ -14,10 +15,14 @@ mod exception;
 mod exec;
 mod files;
 mod guest;
+mod handed;
 mod incident;
 mod inert;
 mod limits;
 mod lineage;
+mod listener;
+mod listening;
+mod local_sockets;
 mod name_server;
 mod names;
 mod network;
@@ -25,5 +30,8 @@ mod preemption;
 mod publish;
 mod real_packages;
 mod refusal;
+mod sending;
+mod sockets;
 mod storm;
+mod visitors;
 mod wrapper;
