@@ -130,11 +130,8 @@ fn reach(
     {
         return EPERM;
     }
-    if !stays {
-        return GO_ON;
-    }
     match Tag::make(sock.sock) {
-        Some(tag) => tag.set(run, Tag::JUDGED),
+        Some(tag) => tag.set(run, if stays { Tag::JUDGED } else { 0 }),
         None => return EPERM, // What is sent later would be a stranger's.
     }
     GO_ON
