@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::repo;
+use crate::{cmd, repo};
 
 /// Cargo, in this workspace.
 pub fn cargo(args: &[&str]) -> Command {
@@ -18,15 +18,18 @@ pub fn cargo(args: &[&str]) -> Command {
 
 /// Builds one program of the tests, and says where it is.
 pub fn artifact(args: &[&str]) -> Result<PathBuf> {
-    let common =
-        ["--release", "--locked", "--package", "enforcer-tests", "--message-format=json-render-diagnostics"];
-    let output =
-        cargo(args).args(common).stderr(std::process::Stdio::inherit()).output().context("starting cargo")?;
+    executable(cargo(args).args(["--release", "--locked", "--package", "enforcer-tests"]))
+}
+
+/// Lets cargo build one program, and says where it is.
+pub fn executable(build: &mut Command) -> Result<PathBuf> {
+    build.arg("--message-format=json-render-diagnostics");
+    let output = build.stderr(std::process::Stdio::inherit()).output().context("starting cargo")?;
     if !output.status.success() {
-        bail!("cargo {}: {}", args.join(" "), output.status);
+        bail!("{}: {}", cmd::shown(build), output.status);
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut built = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    built.next().with_context(|| format!("cargo {} built no program", args.join(" ")))
+    built.next().with_context(|| format!("{} built no program", cmd::shown(build)))
 }

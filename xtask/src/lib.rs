@@ -8,6 +8,7 @@ pub mod cmd;
 pub mod debian;
 pub mod demo;
 pub mod ext4;
+pub mod fuzz;
 pub mod image;
 pub mod initramfs;
 pub mod kernel;
