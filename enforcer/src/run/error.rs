@@ -74,12 +74,15 @@ pub enum Error {
         /// The user.
         uid: u32,
     },
-    /// npm's configuration could not be asked.
+    /// A package manager's configuration could not be asked.
     #[error(
-        "failed to ask npm for its registry, which `${{npm.registry}}` in the profile stands for: {reason}"
+        "failed to find out what `{variable}` in the profile stands for: {reason}; where that cannot be mended, write \
+         `host: NAME` and `ports: [PORT]` in the profile instead"
     )]
     Registry {
-        /// What went wrong, and what to do.
+        /// As profiles write it.
+        variable: &'static str,
+        /// What went wrong.
         reason: String,
     },
     /// The record cannot be written.
