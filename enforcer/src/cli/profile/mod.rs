@@ -38,7 +38,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
-    Explain(explain::Args),
+    Explain(Box<explain::Args>),
     Show(show::Args),
     Diff(diff::Args),
     List(list::Args),
