@@ -67,8 +67,8 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A rule that allows a host. The table does not know it: whoever runs the profile finds the host's addresses and
-/// grants them. A stage that has such a rule must also be granted the host's name servers.
+/// A rule that allows a host. The table does not know it: the run's resolver answers for the host's name, and grants
+/// the addresses that it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostRule {
     /// The rule's number.
