@@ -237,7 +237,8 @@ impl Watch {
         let (counters, status) = match kernel.counters() {
             Ok(mut counters) => {
                 // The kernel sees packets; which names are in them only the resolver knows.
-                counters.denied[Kind::Resolve as usize] += self.refused;
+                counters.denied[Kind::Resolve as usize] += self.refused + self.service.lost();
+                counters.lost_events += self.service.lost();
                 (since(before, counters), status)
             }
             Err(error) => {

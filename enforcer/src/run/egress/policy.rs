@@ -3,9 +3,13 @@
 //! The run, as its resolver asks it.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     io,
     net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,8 +37,8 @@ pub(super) struct Policy {
     pub(super) askers: HashMap<MapData, Port, Asker>,
     /// Who is told.
     pub(super) notes: Sender<Note>,
-    /// What nobody could be told.
-    pub(super) lost: Cell<u64>,
+    /// Refusals that nobody could be told of.
+    pub(super) lost: Arc<AtomicU64>,
 }
 
 impl dns::Policy for Policy {
@@ -64,7 +68,7 @@ impl dns::Policy for Policy {
         for way in self.destinations.ways(asked, address) {
             leases.open(address, way, ttl)?;
         }
-        self.note(Note::Led { name: asked.to_owned(), address });
+        self.led(asked, address);
         Ok(())
     }
 
@@ -72,7 +76,7 @@ impl dns::Policy for Policy {
         match why {
             Refusal::NotAllowed => self.tell(asker, name, Reason::Default),
             Refusal::Private(address) => {
-                self.note(Note::Led { name: name.to_owned(), address });
+                self.led(name, address);
                 self.tell(asker, &format!("{name} {address}"), Reason::Private);
             }
         }
@@ -83,12 +87,14 @@ impl Policy {
     fn tell(&self, asker: &Asker, text: &str, reason: Reason) {
         let verdict = if self.enforces { Verdict::Deny } else { Verdict::WouldDeny };
         let time = now().map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
-        self.note(Note::Refused { time, asker: *asker, text: text.to_owned(), verdict, reason });
+        let note = Note::Refused { time, asker: *asker, text: text.to_owned(), verdict, reason };
+        if self.notes.try_send(note).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
-    fn note(&self, note: Note) {
-        if self.notes.try_send(note).is_err() {
-            self.lost.set(self.lost.get() + 1);
-        }
+    /// Where a name led only makes reports better: it may be lost.
+    fn led(&self, name: &str, address: IpAddr) {
+        let _ = self.notes.try_send(Note::Led { name: name.to_owned(), address });
     }
 }

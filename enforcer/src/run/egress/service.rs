@@ -3,11 +3,14 @@
 //! The resolver at work: in a thread of its own, so that answers do not wait for reports.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     io,
     net::IpAddr,
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
 };
 
@@ -53,6 +56,7 @@ pub(in crate::run) enum Note {
 pub(in crate::run) struct Service {
     notes: mpsc::Receiver<Note>,
     counts: Arc<Counts>,
+    lost: Arc<AtomicU64>,
     _end: oneshot::Sender<()>,
 }
 
@@ -75,7 +79,8 @@ impl Service {
         // Now, before anything of the run can change the file.
         let Configuration { servers, search } = Configuration::read();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let askers = maps.askers;
+        let (askers, lost) = (maps.askers, Arc::<AtomicU64>::default());
+        let uncounted = Arc::clone(&lost);
         thread::Builder::new().name("resolver".to_owned()).spawn(move || {
             let policy = Policy {
                 enforces,
@@ -83,7 +88,7 @@ impl Service {
                 leases: RefCell::new(leases),
                 askers,
                 notes: sender,
-                lost: Cell::new(0),
+                lost: uncounted,
             };
             runtime.block_on(async {
                 tokio::select! {
@@ -95,7 +100,7 @@ impl Service {
                 }
             });
         })?;
-        Ok(Self { notes, counts, _end: end })
+        Ok(Self { notes, counts, lost, _end: end })
     }
 
     /// What it has to tell, when it has something.
@@ -106,6 +111,11 @@ impl Service {
     /// What it has to tell now.
     pub(in crate::run) fn try_note(&mut self) -> Option<Note> {
         self.notes.try_recv().ok()
+    }
+
+    /// Refusals that were made and could not be told.
+    pub(in crate::run) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// What went wrong so far.
