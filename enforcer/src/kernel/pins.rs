@@ -10,7 +10,6 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -116,17 +115,10 @@ fn tasks(pin: &Path) -> Option<u64> {
     counters.get(&0, 0).ok().map(|counters| counters.tasks)
 }
 
-/// Removes a run's directory. All pins at once: on 6.1 the kernel waits an eighth of a second for each program to be out
-/// of use, but for all of them together no longer.
+/// Removes a run's directory.
 fn clear(dir: &Path) -> io::Result<()> {
-    let pins =
-        fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
-    thread::scope(|scope| {
-        let removals: Vec<_> = pins.iter().map(|pin| scope.spawn(move || fs::remove_file(pin))).collect();
-        let ended = removals.into_iter().map(|removal| {
-            removal.join().unwrap_or_else(|_| Err(io::Error::other("a thread that removes pins panicked")))
-        });
-        ended.collect::<io::Result<()>>()
-    })?;
+    for entry in fs::read_dir(dir)? {
+        fs::remove_file(entry?.path())?;
+    }
     fs::remove_dir(dir)
 }
