@@ -37,12 +37,6 @@ impl Configuration {
     }
 }
 
-/// The name servers alone.
-#[must_use]
-pub fn name_servers() -> Vec<IpAddr> {
-    Configuration::read().servers.iter().map(SocketAddr::ip).collect()
-}
-
 /// Reads the file's text; `index` gives the number of a network interface.
 fn parse(text: &str, hostname: &str, index: impl Fn(&str) -> Option<u32>) -> Configuration {
     let mut servers = Vec::new();

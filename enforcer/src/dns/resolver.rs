@@ -43,8 +43,8 @@ impl Resolver {
     }
 
     /// Whether it can be reached at `::1`.
-    #[must_use]
-    pub const fn has_ipv6(&self) -> bool {
+    #[cfg(test)]
+    pub(super) const fn has_ipv6(&self) -> bool {
         self.sockets.v6.is_some()
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Names that are looked up. The kernel's table does not know them: whoever answers questions asks this.
+//! Names that are looked up. The kernel's table does not know them. This answers for a profile alone; a run's resolver
+//! also knows whose names the registries have, and asks the same [`Host::matches`].
 
 use enforcer_common::{Decision, Kind, Reason, Verdict, table::STAY};
 
