@@ -103,19 +103,17 @@ pub(crate) fn digit(nibble: u8) -> u8 {
     b"0123456789abcdef"[usize::from(nibble & 15)]
 }
 
-/// Key of the grants map: an address that a stage of this run may reach because a host rule's name led to it.
+/// Key of a run's grants: an address that a stage of it may reach because a host rule's name led to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct GrantKey {
-    /// The run.
-    pub run: u32,
     /// The stage.
     pub stage: u32,
     /// Where it may go.
     pub endpoint: Endpoint,
 }
 
-/// Value of the grants map.
+/// Value of a run's grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Grant {
@@ -130,7 +128,7 @@ pub struct Grant {
 /// Marks a rule whose every use is recorded.
 pub const GRANT_RECORDED: u16 = 0x8000;
 
-const _: () = assert!(size_of::<Endpoint>() == 20 && size_of::<GrantKey>() == 28 && size_of::<Grant>() == 16);
+const _: () = assert!(size_of::<Endpoint>() == 20 && size_of::<GrantKey>() == 24 && size_of::<Grant>() == 16);
 
 #[cfg(test)]
 mod tests {

@@ -28,13 +28,11 @@ pub struct FileKey {
     pub inode: u64,
     /// The file system's device.
     pub device: u32,
-    /// The run.
-    pub run: u32,
     /// The [`Budget`] that it was charged to.
-    pub budget: u64,
+    pub budget: u32,
 }
 
-const _: () = assert!(size_of::<FileKey>() == 24);
+const _: () = assert!(size_of::<FileKey>() == 16);
 
 /// Room for budgets.
 pub const BUDGETS: usize = 8;

@@ -7,6 +7,19 @@ use crate::{
     budget::{BUDGETS, Budget},
 };
 
+/// Runs that may be under way at a time, on one machine. A power of two.
+pub const RUNS: u32 = 256;
+/// Different compiled profiles that may be loaded at a time.
+pub const PROFILES: u32 = 64;
+
+/// The place of a run in the maps that have one for each. The rest of its number tells it from those that had the place
+/// before.
+#[inline(always)]
+#[must_use]
+pub const fn place(run: u32) -> u32 {
+    run & (RUNS - 1)
+}
+
 /// The stage of the start-up probe: everything is denied in it. Not a stage of any profile.
 pub const STAGE_PROBE: u8 = 0xff;
 /// [`Label::pending`] when the exec under way does not change the stage.
@@ -16,7 +29,7 @@ pub const NO_STAGE: u8 = 0xfe;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Label {
-    /// The run; an index into the runs map.
+    /// The run's number; see [`place`].
     pub run: u32,
     /// The stage of the profile that the task is in.
     pub stage: u8,
@@ -50,8 +63,14 @@ pub struct Run {
     pub flags: u32,
     /// The port of the loopback that its questions to name servers go to instead.
     pub resolver: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Its number: a label that says another is of a run that is over.
+    pub id: u32,
+    /// The place of its compiled profile, which other runs may share.
+    pub profile: u32,
+    /// 1 as long as the place is taken.
+    pub live: u32,
+    /// What tells its compiled profile from others: a SHA-256 digest.
+    pub digest: [u8; 32],
     /// How much it may do, by [`Budget`]; [`crate::budget::UNLIMITED`] where nothing is said.
     pub limits: [u64; BUDGETS],
     /// The values of the profile's variables.
@@ -111,5 +130,5 @@ pub struct Enrolment {
 }
 
 const _: () =
-    assert!(size_of::<Label>() == 16 && size_of::<Run>() == 16 + 8 * BUDGETS + size_of::<Anchors>());
+    assert!(size_of::<Label>() == 16 && size_of::<Run>() == 56 + 8 * BUDGETS + size_of::<Anchors>());
 const _: () = assert!(size_of::<Counters>() == 8 * (8 + crate::table::KINDS + BUDGETS));

@@ -7,7 +7,7 @@ use core::{ffi::c_void, ptr::addr_of_mut};
 use enforcer_common::{
     Budget,
     budget::{FileKey, UNLIMITED},
-    run::{Counters, MODE_AUDIT, Run},
+    run::{Counters, MODE_AUDIT, Run, place},
 };
 
 use crate::{
@@ -24,7 +24,7 @@ const SIGSTOP: u32 = 19;
 const FORMAT: u16 = 0o170_000;
 const REGULAR: u16 = 0o100_000;
 /// `-EEXIST`.
-const EEXIST: i32 = -17;
+const EEXIST: i64 = -17;
 
 /// What came of spending.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub(crate) fn is_tripped(counters: *const Counters) -> bool {
 
 /// Whether this is a regular file that the run has not opened for this yet. What cannot be remembered counts as new.
 #[inline(always)]
-pub(crate) fn is_new(run: &Run, index: u32, file: *const c_void, budget: Budget) -> bool {
+pub(crate) fn is_new(run: &Run, file: *const c_void, budget: Budget) -> bool {
     if run.limit(budget) == UNLIMITED {
         return false;
     }
@@ -86,11 +86,12 @@ pub(crate) fn is_new(run: &Run, index: u32, file: *const c_void, budget: Budget)
         FileKey {
             inode: field(inode, offset!(inode_number)),
             device: field(fs, offset!(sb_device)),
-            run: index,
-            budget: budget as u64,
+            budget: budget as u32,
         }
     };
-    FILES.insert(&key, &0, u64::from(BPF_NOEXIST)) != Err(EEXIST)
+    FILES
+        .get(place(run.id))
+        .is_none_or(|files| files.insert(&key, &0_u8, u64::from(BPF_NOEXIST)) != Err(EEXIST))
 }
 
 /// Ends the current process, as the run is to answer a trip.

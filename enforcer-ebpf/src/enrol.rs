@@ -2,25 +2,24 @@
 
 //! Enrolment: the label is put on the task that asks for it.
 
-use aya_ebpf::{
-    EbpfContext as _, bindings::BPF_NOEXIST, helpers::generated::bpf_get_current_task,
-    macros::raw_tracepoint, programs::RawTracePointContext,
-};
-use core::ptr::addr_of_mut;
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_current_task};
+use core::{ffi::c_void, ptr::addr_of_mut};
 use enforcer_common::run::{Enrolment, Label, NO_STAGE};
 
 use crate::{
     atomic,
-    maps::{COUNTERS, LABELS},
+    maps::{self, LABELS},
 };
 
 /// Labels the calling task. Never attached: the agent's child runs it through `BPF_PROG_TEST_RUN` on itself, while it
 /// is single-threaded and about to exec. So no pid has to be named, in whatever pid namespace the agent lives, and
-/// the answer comes back before the child goes on. Returns 0, or a positive error number.
-#[raw_tracepoint(tracepoint = "sys_enter")]
-pub fn enrol(ctx: RawTracePointContext) -> i32 {
+/// the answer comes back before the child goes on. Returns 0, or a positive error number; aya's macro for such programs
+/// would return 0 whatever happens.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "raw_tp/sys_enter")]
+pub extern "C" fn enrol(context: *const c_void) -> i32 {
     // SAFETY: the kernel refuses a test run whose context is shorter than what is read here.
-    let Enrolment { run, stage, flags } = unsafe { *ctx.as_ptr().cast::<Enrolment>() };
+    let Enrolment { run, stage, flags } = unsafe { *context.cast::<Enrolment>() };
     let label = Label {
         run: run as u32,
         stage: stage as u8,
@@ -34,7 +33,7 @@ pub fn enrol(ctx: RawTracePointContext) -> i32 {
     if let Err(error) = LABELS.insert(&task, &label, u64::from(BPF_NOEXIST)) {
         return -error;
     }
-    if let Some(counters) = COUNTERS.get_ptr_mut(label.run) {
+    if let Some(counters) = maps::counters(label.run) {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).tasks), 1) };
     }

@@ -6,9 +6,7 @@ use aya_ebpf::{
     EbpfContext as _,
     helpers::{
         bpf_get_current_pid_tgid,
-        generated::{
-            bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_probe_read_user, bpf_ringbuf_output,
-        },
+        generated::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_probe_read_user},
     },
     macros::lsm,
     programs::LsmContext,
@@ -25,7 +23,7 @@ use crate::{
     atomic,
     budget::is_tripped,
     file::path_of,
-    maps::{COUNTERS, IMAGES},
+    maps::{self, IMAGES, counters},
     offsets::{field, offset},
     subject::{GO_ON, Subject, Text, answer, bound, label, undecided},
 };
@@ -83,7 +81,7 @@ pub fn bprm_committed_creds(ctx: LsmContext) -> i32 {
     let run = label.run;
     if let Ok(mut subject) = Subject::new(label) {
         tell(&mut subject, bprm, time, parent);
-    } else if let Some(counters) = COUNTERS.get_ptr_mut(run).filter(|counters| !is_tripped(*counters)) {
+    } else if let Some(counters) = counters(run).filter(|counters| !is_tripped(*counters)) {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).lost_images), 1) };
     }
@@ -153,9 +151,8 @@ fn send(subject: &mut Subject, part: ImagePart) {
     let counters = subject.counters();
     let at = subject.scratch().head(part);
     let size = size_of::<ImagePart>() as u64 + bound(part.len as usize, TEXT_SIZE) as u64;
-    // SAFETY: header and text lie next to each other in the slot; the length is below the text's size.
-    let sent = unsafe { bpf_ringbuf_output((&raw const IMAGES).cast_mut().cast(), at.cast(), size, 0) };
-    if sent != 0 {
+    // Header and text lie next to each other in the slot; the length is below the text's size.
+    if !maps::send(&IMAGES, part.run, at, size) {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).lost_images), 1) };
     }

@@ -12,7 +12,7 @@ use enforcer_common::{
 use crate::{
     atomic,
     budget::{Spent, is_tripped, spend},
-    maps::{COUNTERS, LABELS, RUNS},
+    maps::{self, LABELS},
     subject::{EPERM, GO_ON, label, tripped},
 };
 
@@ -29,7 +29,7 @@ pub fn task_alloc(ctx: LsmContext) -> i32 {
     let Some(label) = label() else {
         return GO_ON;
     };
-    let Some(counters) = COUNTERS.get_ptr_mut(label.run) else {
+    let Some(counters) = maps::counters(label.run) else {
         return ENOMEM;
     };
     let label = *label;
@@ -38,7 +38,7 @@ pub fn task_alloc(ctx: LsmContext) -> i32 {
     }
     let flags: u64 = ctx.arg(1);
     if flags & CLONE_THREAD == 0 && label.stage != STAGE_PROBE {
-        let Some(run) = RUNS.get(label.run) else {
+        let Some(run) = maps::run(label.run) else {
             return EPERM;
         };
         let spent = spend(run, counters, Budget::Processes, label.image);
@@ -66,7 +66,7 @@ pub fn task_free(ctx: LsmContext) -> i32 {
     };
     let run = label.run;
     if LABELS.remove(&task).is_ok()
-        && let Some(counters) = COUNTERS.get_ptr_mut(run)
+        && let Some(counters) = maps::counters(run)
     {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).tasks), 1u64.wrapping_neg()) };

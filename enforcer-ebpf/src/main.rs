@@ -16,6 +16,7 @@ mod budget;
 mod enrol;
 mod exec;
 mod file;
+mod inner;
 mod lineage;
 mod maps;
 mod net;

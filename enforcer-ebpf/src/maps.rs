@@ -3,18 +3,23 @@
 //! Every map of the object.
 
 use aya_ebpf::{
-    macros::map,
-    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+    btf_maps::ArrayOfMaps,
+    macros::{btf_map, map},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray},
 };
 use enforcer_common::{
     address::{Grant, GrantKey},
     budget::FileKey,
     lookup::{Asker, Port},
-    run::{Counters, Label, Run},
+    run::{Counters, Label, PROFILES, RUNS as PLACES, Run, place},
     table::CHUNK_WORDS,
 };
 
-use crate::{net::Sockets, scratch::Slot};
+use crate::{
+    inner::{self, RingBuf},
+    net::Sockets,
+    scratch::Slot,
+};
 
 /// Tasks that may be enrolled at a time.
 const TASKS: u32 = 1 << 16;
@@ -28,21 +33,26 @@ pub(crate) const SLOTS: u32 = 8;
 #[map]
 pub(crate) static LABELS: HashMap<u64, Label> = HashMap::with_max_entries(TASKS, 0);
 
-/// The runs, by [`Label::run`].
+/// The runs, by place.
 #[map]
-pub(crate) static RUNS: Array<Run> = Array::with_max_entries(1, 0);
+static RUNS: Array<Run> = Array::with_max_entries(PLACES, 0);
 
-/// The chunks of the compiled profile. The agent makes as many as it needs.
+/// What is counted for each run, by place.
 #[map]
-pub(crate) static TABLES: Array<[u16; CHUNK_WORDS]> = Array::with_max_entries(1, 0);
+static COUNTERS: Array<Counters> = Array::with_max_entries(PLACES, 0);
 
-/// What is counted for each run.
-#[map]
-pub(crate) static COUNTERS: Array<Counters> = Array::with_max_entries(1, 0);
+/// The chunks of a compiled profile: as many as it needs.
+pub(crate) type Chunks = inner::Array<{ size_of::<[u16; CHUNK_WORDS]>() }>;
 
-/// Addresses that host rules led to.
-#[map]
-pub(crate) static GRANTS: HashMap<GrantKey, Grant> = HashMap::with_max_entries(1 << 16, 0);
+/// The compiled profiles, by [`Run::profile`]. Here, and below, the agent makes the inner maps, at the size that is
+/// needed.
+#[btf_map]
+pub(crate) static TABLES: ArrayOfMaps<Chunks, { PROFILES as usize }> = ArrayOfMaps::new();
+
+/// Addresses that host rules led to, for each run.
+#[btf_map]
+pub(crate) static GRANTS: OfRuns<inner::HashMap<{ size_of::<GrantKey>() }, { size_of::<Grant>() }>> =
+    ArrayOfMaps::new();
 
 /// Who sent a question from which port, for the resolver.
 #[map]
@@ -53,18 +63,41 @@ pub(crate) static ASKERS: LruHashMap<Port, Asker> = LruHashMap::with_max_entries
 #[unsafe(export_name = "SOCKETS")]
 pub(crate) static SOCKETS: Sockets = Sockets::new();
 
-/// Files that runs with a budget for files have opened. The agent sizes it by that budget.
-#[map]
-pub(crate) static FILES: HashMap<FileKey, u8> = HashMap::with_max_entries(1, 0);
+/// Files that a run with a budget for files has opened.
+#[btf_map]
+pub(crate) static FILES: OfRuns<inner::HashMap<{ size_of::<FileKey>() }, { size_of::<u8>() }>> =
+    ArrayOfMaps::new();
 
 /// Buffers to build paths and events in.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Slot> = PerCpuArray::with_max_entries(SLOTS, 0);
 
-/// Verdicts for the agent.
-#[map]
-pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+/// Verdicts for a run's agent.
+#[btf_map]
+pub(crate) static EVENTS: OfRuns<RingBuf> = ArrayOfMaps::new();
 
-/// Program images for the agent. A ring of its own, so that a flood of denials does not cost the names.
-#[map]
-pub(crate) static IMAGES: RingBuf = RingBuf::with_byte_size(1 << 22, 0);
+/// Program images for a run's agent. A ring of its own, so that a flood of denials does not cost the names.
+#[btf_map]
+pub(crate) static IMAGES: OfRuns<RingBuf> = ArrayOfMaps::new();
+
+/// A map for each run, by place.
+type OfRuns<M> = ArrayOfMaps<M, { PLACES as usize }>;
+
+/// The record of a run, by its number; `None` if it is over.
+#[inline(always)]
+pub(crate) fn run(id: u32) -> Option<&'static Run> {
+    RUNS.get(place(id)).filter(|run| run.id == id)
+}
+
+/// What is counted for a run.
+#[inline(always)]
+pub(crate) fn counters(id: u32) -> Option<*mut Counters> {
+    COUNTERS.get_ptr_mut(place(id))
+}
+
+/// Writes `size` bytes into a run's ring; false if there was no room.
+#[inline(always)]
+pub(crate) fn send(rings: &'static OfRuns<RingBuf>, run: u32, record: *const u8, size: u64) -> bool {
+    // SAFETY: the caller's record has so many bytes.
+    rings.get(place(run)).is_some_and(|ring| unsafe { ring.output(record, size) })
+}

@@ -6,15 +6,24 @@ use aya_ebpf::helpers::generated::bpf_loop;
 use core::ffi::{c_long, c_void};
 use enforcer_common::table::{CHUNK_WORDS, Space, Step, TEXT_SIZE};
 
-use crate::maps::TABLES;
+use crate::maps::Chunks;
 
 /// Map values: the run's table and a scratch buffer's text.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernel {
-    /// A chunk of [`CHUNK_WORDS`] words.
-    pub(crate) table: *const u16,
+    chunks: &'static Chunks,
+    /// The chunk that was entered, of [`CHUNK_WORDS`] words.
+    table: *const u16,
     /// [`TEXT_SIZE`] bytes.
-    pub(crate) text: *const u8,
+    text: *const u8,
+}
+
+impl Kernel {
+    /// The profile in `chunks`, and the text at `text`, of [`TEXT_SIZE`] bytes.
+    #[inline(always)]
+    pub(crate) fn new(chunks: &'static Chunks, text: *const u8) -> Option<Self> {
+        Some(Self { chunks, table: chunks.get::<u32, [u16; CHUNK_WORDS]>(&0)?.cast(), text })
+    }
 }
 
 impl Space for Kernel {
@@ -26,7 +35,7 @@ impl Space for Kernel {
 
     #[inline(always)]
     fn enter(self, block: u32) -> Option<(Self, u32)> {
-        let table = TABLES.get_ptr(block / CHUNK_WORDS as u32)?.cast();
+        let table = self.chunks.get::<u32, [u16; CHUNK_WORDS]>(&(block / CHUNK_WORDS as u32))?.cast();
         Some((Self { table, ..self }, block & (CHUNK_WORDS as u32 - 1)))
     }
 

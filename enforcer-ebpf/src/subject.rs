@@ -5,7 +5,7 @@
 use aya_ebpf::{
     helpers::{
         bpf_get_current_pid_tgid,
-        generated::{bpf_get_current_task, bpf_ktime_get_boot_ns, bpf_ringbuf_output},
+        generated::{bpf_get_current_task, bpf_ktime_get_boot_ns},
     },
     programs::LsmContext,
 };
@@ -23,7 +23,7 @@ use enforcer_common::{
 use crate::{
     atomic,
     budget::{self, Spent},
-    maps::{COUNTERS, EVENTS, LABELS, RUNS, TABLES},
+    maps::{self, Chunks, EVENTS, LABELS, TABLES},
     scratch::Scratch,
     space::Kernel,
 };
@@ -53,7 +53,7 @@ pub(crate) struct Subject {
     /// The task's label.
     pub(crate) label: &'static mut Label,
     run: &'static Run,
-    table: *const u16,
+    chunks: &'static Chunks,
     counters: *mut Counters,
     scratch: Scratch,
 }
@@ -73,14 +73,14 @@ impl Subject {
     #[inline(always)]
     pub(crate) fn new(label: &'static mut Label) -> Result<Self, Reason> {
         let index = label.run;
-        let run = RUNS.get(index).ok_or(Reason::NoRun)?;
-        let table = TABLES.get_ptr(0).ok_or(Reason::NoRun)?.cast();
-        let counters = COUNTERS.get_ptr_mut(index).ok_or(Reason::NoRun)?;
+        let run = maps::run(index).ok_or(Reason::NoRun)?;
+        let chunks = TABLES.get(run.profile).ok_or(Reason::NoRun)?;
+        let counters = maps::counters(index).ok_or(Reason::NoRun)?;
         if budget::is_tripped(counters) {
             return Err(Reason::Tripped);
         }
         let scratch = Scratch::take().ok_or(Reason::NoScratch)?;
-        Ok(Self { label, run, table, counters, scratch })
+        Ok(Self { label, run, chunks, counters, scratch })
     }
 
     /// The scratch buffer.
@@ -111,7 +111,9 @@ impl Subject {
             Text::Path(_) => Some(&self.run.anchors),
             Text::Plain(_) => None,
         };
-        let space = Kernel { table: self.table, text: self.scratch.text() };
+        let Some(space) = Kernel::new(self.chunks, self.scratch.text()) else {
+            return Decision::denied(Reason::NoRun);
+        };
         decide(space, self.label.stage, kind, anchors, grant)
     }
 
@@ -133,7 +135,7 @@ impl Subject {
     /// Whether the run opens a file for the first time, and counts that.
     #[inline(always)]
     pub(crate) fn is_new(&self, file: *const c_void, budget: Budget) -> bool {
-        budget::is_new(self.run, self.label.run, file, budget)
+        budget::is_new(self.run, file, budget)
     }
 
     /// Spends one of a budget for an action that the rules allow. True if it may go ahead.
@@ -199,9 +201,8 @@ impl Subject {
         };
         let at = self.scratch.head(event);
         let size = (size_of::<Event>() + len) as u64;
-        // SAFETY: header and text lie next to each other in the slot; `len` is below the text's size.
-        let sent = unsafe { bpf_ringbuf_output((&raw const EVENTS).cast_mut().cast(), at.cast(), size, 0) };
-        if sent != 0 {
+        // Header and text lie next to each other in the slot; `len` is below the text's size.
+        if !maps::send(&EVENTS, self.label.run, at, size) {
             // SAFETY: a map value.
             unsafe { atomic::add(addr_of_mut!((*self.counters).lost_events), 1) };
         }
@@ -222,7 +223,7 @@ pub(crate) fn undecided(ctx: *mut c_void, run: u32, kind: Kind, reason: Reason) 
     if matches!(reason, Reason::Tripped) {
         return tripped(run);
     }
-    if let Some(counters) = COUNTERS.get_ptr_mut(run) {
+    if let Some(counters) = maps::counters(run) {
         // SAFETY: a map value.
         unsafe {
             atomic::add(addr_of_mut!((*counters).denied[kind as usize]), 1);
@@ -233,7 +234,7 @@ pub(crate) fn undecided(ctx: *mut c_void, run: u32, kind: Kind, reason: Reason) 
         &LsmContext::new(ctx),
         "no verdict could be made in run {}: kind {}, reason {}", run, kind as u8, reason as u8
     );
-    match RUNS.get(run) {
+    match maps::run(run) {
         Some(run) if run.mode == MODE_AUDIT => GO_ON,
         _ => EPERM,
     }
@@ -242,17 +243,17 @@ pub(crate) fn undecided(ctx: *mut c_void, run: u32, kind: Kind, reason: Reason) 
 /// Whether a run is tripped, for hooks that would not decide.
 #[inline(always)]
 pub(crate) fn is_over(run: u32) -> bool {
-    COUNTERS.get_ptr(run).is_some_and(budget::is_tripped)
+    maps::counters(run).is_some_and(|counters| budget::is_tripped(counters))
 }
 
 /// Refuses what a task of a tripped run attempts, and ends it.
 #[inline(always)]
 pub(crate) fn tripped(run: u32) -> i32 {
-    if let Some(counters) = COUNTERS.get_ptr_mut(run) {
+    if let Some(counters) = maps::counters(run) {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).refused_since), 1) };
     }
-    if let Some(run) = RUNS.get(run) {
+    if let Some(run) = maps::run(run) {
         budget::punish(run);
     }
     EPERM

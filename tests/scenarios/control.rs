@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use crate::guest::{Place, Tally, attack, bare, collect, until};
+use crate::guest::{Place, Tally, attack, bare, collect};
 
 #[test]
 fn a_process_outside_is_free_while_a_run_is_denied_the_same() {
@@ -79,13 +79,4 @@ print(can('{}'), can('{}'))",
     for child in children {
         assert_eq!(collect(child).success().stdout, "False True\n");
     }
-}
-
-#[test]
-fn nothing_is_left_of_a_run_that_has_ended() {
-    let place = Place::new();
-    let profile = place.profile("{}");
-    place.run(&profile, &["true"]).ended.success();
-    until("no pins are left", || std::fs::read_dir("/sys/fs/bpf/enforcer").map_or(0, Iterator::count) == 0);
-    assert_eq!(std::fs::read_dir("/run/enforcer").unwrap().count(), 0);
 }

@@ -15,6 +15,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::keeper;
+
 /// Longest that any command of a scenario may take. Emulated guests on a busy machine are slow; a hang is far slower.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -35,6 +37,7 @@ impl Place {
             Path::new("/run/enforcer-testbed").exists(),
             "scenarios run in the guest only: cargo xtask test"
         );
+        keeper::keep();
         let dir = TempDir::new_in("/var/tmp").unwrap();
         fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         Self { dir }

@@ -8,9 +8,9 @@ use aya_ebpf::{
 use core::{ffi::c_void, ptr};
 use enforcer_common::{
     Budget, Decision, Kind, Reason,
-    address::{Endpoint, GrantKey, Protocol},
+    address::{Endpoint, Grant, GrantKey, Protocol},
     lookup::DNS,
-    run::{Label, STAGE_PROBE},
+    run::{Label, STAGE_PROBE, place},
 };
 
 use super::{
@@ -140,9 +140,12 @@ fn reach(
 /// The host rule that led this run to the address, or 0.
 #[inline(never)] // The key takes stack, which the caller's has no room for.
 fn granted(run: u32, stage: u8, endpoint: &Endpoint) -> u16 {
-    // SAFETY: the value is read once; a later grant of the same address replaces it as a whole.
-    let grant = unsafe { GRANTS.get(&GrantKey { run, stage: u32::from(stage), endpoint: *endpoint }) };
+    let Some(grants) = GRANTS.get(place(run)) else {
+        return 0;
+    };
+    let grant = grants.get::<_, Grant>(&GrantKey { stage: u32::from(stage), endpoint: *endpoint });
     // SAFETY: no preconditions.
     let now = unsafe { bpf_ktime_get_boot_ns() };
-    grant.map_or(0, |grant| if now < grant.until { grant.rule } else { 0 })
+    // SAFETY: a map value, each field of which is read once; a later grant of the same address replaces it as a whole.
+    grant.map_or(0, |grant| unsafe { if now < (*grant).until { (*grant).rule } else { 0 } })
 }

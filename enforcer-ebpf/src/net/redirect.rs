@@ -15,7 +15,7 @@ use enforcer_common::{
 
 use super::{AF_INET, AF_INET6, tag::Tag};
 use crate::{
-    maps::{ASKERS, RUNS},
+    maps::{ASKERS, run},
     subject::label,
 };
 
@@ -100,7 +100,7 @@ fn there(ctx: &SockAddrContext, family: u16, sends: bool) -> i32 {
     let Some(label) = label() else {
         return PASS;
     };
-    let Some(resolver) = RUNS.get(label.run).map(|run| run.resolver) else {
+    let Some(resolver) = run(label.run).map(|run| run.resolver) else {
         return REFUSE;
     };
     // SAFETY: the socket of the context.

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A run's enforcement: the programs loaded, attached and pinned, with its profile in their maps.
+//! A run's enforcement: its place among the runs of the machine, under the programs that hold them all.
 
-use std::{
-    fs::{self, File},
-    os::fd::{AsFd as _, AsRawFd as _},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
-use aya::{
-    Btf, Ebpf, EbpfLoader, Endianness,
-    maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
-    programs::{CgroupAttachMode, CgroupSockAddr, Lsm, ProgramError, RawTracePoint, links::FdLink},
-};
+use aya::maps::{HashMap, MapData, RingBuf};
 use aya_log::EbpfLogger;
 use enforcer_common::{
     Budget,
@@ -20,24 +12,21 @@ use enforcer_common::{
     anchor::Anchors,
     budget::{BUDGETS, FILES_MAX, UNLIMITED},
     lookup::{Asker, Port},
-    run::{Counters, MODE_AUDIT, MODE_ENFORCE, Run},
-    table::CHUNK_WORDS,
+    run::{Counters, MODE_AUDIT, MODE_ENFORCE, Run, place},
 };
 
 use super::{
-    Enroller, Error, Remaining, cgroup,
-    hooks::{HOOKS, Hook, REDIRECTS},
-    offsets,
+    Enroller, Error,
+    lock::Lock,
     pins::Pins,
-    probe, sys,
+    place::{self, Own, Place},
+    probe,
+    programs::Programs,
 };
 use crate::profile::{Budgets, OnDenial, OnTrip, Respond};
 
 /// Where the kernel says which security modules are active.
 pub(super) const ACTIVE_LSMS: &str = "/sys/kernel/security/lsm";
-
-/// The kernel programs, as `build.rs` built them.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer-ebpf"));
 
 /// Whether denials are made or only reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +42,8 @@ pub enum Mode {
 pub struct Setup {
     /// Whether denials are made.
     pub mode: Mode,
+    /// What tells the compiled profile from others.
+    pub digest: [u8; 32],
     /// The values of the profile's variables.
     pub anchors: Anchors,
     /// The port of the resolver that answers the run's questions for names, on the loopback.
@@ -64,7 +55,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The run's record in the kernel.
+    /// The run's record in the kernel, but for its place.
     fn run(&self) -> Run {
         let mode = match self.mode {
             Mode::Enforce => MODE_ENFORCE,
@@ -81,15 +72,27 @@ impl Setup {
         for (limit, budget) in limits.iter_mut().zip(self.budgets.0) {
             *limit = budget.unwrap_or(UNLIMITED);
         }
-        Run { mode, flags, resolver: u32::from(self.resolver), reserved: 0, limits, anchors: self.anchors }
+        Run {
+            mode,
+            flags,
+            resolver: u32::from(self.resolver),
+            id: 0,
+            profile: 0,
+            live: 0,
+            digest: self.digest,
+            limits,
+            anchors: self.anchors,
+        }
     }
 
     /// Files that the kernel must be able to remember.
     fn files(&self) -> u32 {
         let of = |budget: Budget| self.budgets.0[budget as usize].map_or(0, |limit| limit.min(FILES_MAX));
         // One more of each is what trips the run.
-        let files = of(Budget::FilesRead) + of(Budget::FilesWritten) + 2;
-        u32::try_from(files).unwrap_or(u32::MAX)
+        match of(Budget::FilesRead) + of(Budget::FilesWritten) {
+            0 => 0,
+            files => u32::try_from(files + 2).unwrap_or(u32::MAX),
+        }
     }
 }
 
@@ -99,79 +102,80 @@ pub struct Rings {
     pub images: RingBuf<MapData>,
     /// [`enforcer_common::event::Event`] records.
     pub events: RingBuf<MapData>,
-    /// What the programs have to say of themselves: only what should not happen.
-    pub log: EbpfLogger<&'static dyn log::Log>,
+    /// What the programs have to say of themselves: only what should not happen, in whichever run. One wrapper at a time
+    /// reads it.
+    pub log: Option<Log>,
+}
+
+/// The programs' own log, and the right to read it.
+pub struct Log {
+    logger: EbpfLogger<&'static dyn log::Log>,
+    _reader: Lock,
+}
+
+impl Log {
+    /// Passes on what is in it.
+    pub fn flush(&mut self) {
+        self.logger.flush();
+    }
+}
+
+/// What is left of a run when its command has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// Tasks that are still in the run. They stay enforced for as long as they live.
+    pub tasks: u64,
 }
 
 /// What a run's resolver shares with the kernel programs.
 #[derive(Debug)]
 pub struct EgressMaps {
+    /// The run.
+    pub run: u32,
     /// The addresses that host rules led to.
     pub grants: HashMap<MapData, GrantKey, Grant>,
-    /// Who sent the last question from a port.
+    /// Who sent the last question from a port, in whichever run.
     pub askers: HashMap<MapData, Port, Asker>,
 }
 
-/// A run's enforcement. Dropping it without [`Enforcement::finish`] leaves the pins, hence what is enrolled stays
+/// A run's enforcement. Dropping it without [`Enforcement::finish`] leaves its place taken, hence what is enrolled stays
 /// enforced.
 pub struct Enforcement {
-    object: Ebpf,
-    enroller: Enroller,
-    pins: Pins,
+    programs: Programs,
+    place: Place,
 }
 
 impl Enforcement {
-    /// Loads and attaches everything for a run under the compiled profile `table`.
+    /// Finds a place for a run under the compiled profile `table`; loads and attaches the programs if no other run has.
     ///
     /// # Errors
     ///
     /// Whatever is missing, with how to mend it. Nothing is left behind then.
     pub fn start(table: &[u16], setup: &Setup) -> Result<Self, Error> {
         check_active()?;
-        let types = offsets::kernel_btf()?;
-        let pins = Pins::create()?;
-        match Self::load(table, setup, &types, &pins) {
-            Ok((object, enroller)) => Ok(Self { object, enroller, pins }),
+        let _shared = Lock::shared()?;
+        clear_away()?;
+        let own = Programs::own();
+        if !own.exists() {
+            Programs::load()?;
+        }
+        let mut programs = Programs::open(&own)?;
+        match Place::take(&mut programs, setup.run(), table, setup.files()) {
+            Ok(place) => Ok(Self { programs, place }),
             Err(error) => {
-                pins.remove()?;
+                unload_if_idle(programs)?;
                 Err(error)
             }
         }
     }
 
-    fn load(table: &[u16], setup: &Setup, types: &[u8], pins: &Pins) -> Result<(Ebpf, Enroller), Error> {
-        let offsets = offsets::from_btf(types)?;
-        let btf = Btf::parse(types, Endianness::default()).map_err(|error| Error::Load(error.into()))?;
-        let mut object = EbpfLoader::new()
-            .btf(Some(&btf))
-            .override_global("OFFSETS", &offsets, true)
-            .map_max_entries("FILES", setup.files())
-            .map_max_entries("TABLES", chunks(table))
-            .load(OBJECT)
-            .map_err(Error::Load)?;
-        fill(&mut object, table, setup)?;
-        let counters = object.map("COUNTERS").ok_or(Error::Missing("COUNTERS"))?;
-        let path = pins.counters();
-        counters.pin(&path).map_err(|error| Error::Pin {
-            action: "pin",
-            path,
-            source: std::io::Error::other(error),
-        })?;
-        let enroller = load_enroller(&mut object)?;
-        for hook in HOOKS {
-            attach(&mut object, hook, &btf, pins)?;
-        }
-        let root = cgroup::root().map_err(Error::NoCgroup)?;
-        for hook in REDIRECTS {
-            redirect(&mut object, hook, &root, pins)?;
-        }
-        Ok((object, enroller))
-    }
-
     /// What puts a task under this run.
-    #[must_use]
-    pub fn enroller(&self) -> Enroller {
-        self.enroller
+    ///
+    /// # Errors
+    ///
+    /// The program is not there.
+    pub fn enroller(&self) -> Result<Enroller, Error> {
+        self.programs.enroller(self.place.id)
     }
 
     /// Proves that this run's denials happen.
@@ -180,34 +184,22 @@ impl Enforcement {
     ///
     /// What was not denied.
     pub fn probe(&self) -> Result<(), Error> {
-        probe::run(self.enroller, || self.counters())
+        probe::run(self.enroller()?, || self.counters())
     }
 
-    /// Takes the ring buffers, once.
+    /// Takes the ring buffers, and what the resolver needs, once.
     ///
     /// # Errors
     ///
     /// They were taken already.
-    pub fn take_rings(&mut self) -> Result<Rings, Error> {
-        let log = EbpfLogger::init(&mut self.object).map_err(|_| Error::Missing("AYA_LOGS"))?;
-        let mut take = |name: &'static str| {
-            let map = self.object.take_map(name).ok_or(Error::Missing(name))?;
-            RingBuf::try_from(map).map_err(|source| Error::Map { action: "open", map: name, source })
+    pub fn take(&mut self) -> Result<(Rings, EgressMaps), Error> {
+        let log = match Lock::log()? {
+            Some(reader) => Some(Log { logger: self.programs.log()?, _reader: reader }),
+            None => None,
         };
-        Ok(Rings { images: take("IMAGES")?, events: take("EVENTS")?, log })
-    }
-
-    /// Takes what the resolver needs, once.
-    ///
-    /// # Errors
-    ///
-    /// It was taken already.
-    pub fn take_egress(&mut self) -> Result<EgressMaps, Error> {
-        let mut take = |name| self.object.take_map(name).ok_or(Error::Missing(name));
-        let failed = |map| move |source| Error::Map { action: "open", map, source };
-        let grants = take("GRANTS")?.try_into().map_err(failed("GRANTS"))?;
-        let askers = take("ASKERS")?.try_into().map_err(failed("ASKERS"))?;
-        Ok(EgressMaps { grants, askers })
+        let Own { grants, events, images } = self.place.own().ok_or(Error::Missing("EVENTS"))?;
+        let egress = EgressMaps { run: self.place.id, grants, askers: self.programs.askers()? };
+        Ok((Rings { images, events, log }, egress))
     }
 
     /// What the kernel counted so far.
@@ -216,10 +208,7 @@ impl Enforcement {
     ///
     /// The map could not be read.
     pub fn counters(&self) -> Result<Counters, Error> {
-        let map = self.object.map("COUNTERS").ok_or(Error::Missing("COUNTERS"))?;
-        let failed = |source| Error::Map { action: "read", map: "COUNTERS", source };
-        let counters: Array<&MapData, Counters> = map.try_into().map_err(failed)?;
-        counters.get(&0, 0).map_err(failed)
+        place::counters(&self.programs, place(self.place.id))
     }
 
     /// Lets go of the run if nothing of it is left; otherwise what is left stays enforced.
@@ -228,17 +217,42 @@ impl Enforcement {
     ///
     /// # Errors
     ///
-    /// The counters could not be read, or the pins not removed.
+    /// The counters could not be read, or the place not given back.
     pub fn finish(self) -> Result<Remaining, Error> {
         for _ in 0..100 {
             if self.counters()?.tasks == 0 {
-                self.pins.remove()?;
+                let Self { mut programs, place } = self;
+                let _shared = Lock::shared()?;
+                place.give_back(&mut programs)?;
+                unload_if_idle(programs)?;
                 return Ok(Remaining { tasks: 0 });
             }
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(Remaining { tasks: self.counters()?.tasks })
     }
+}
+
+/// Gives back the places of runs that have neither a wrapper nor a task, and detaches other versions of the programs that
+/// hold nothing. Under the shared lock.
+fn clear_away() -> Result<(), Error> {
+    let own = Programs::own();
+    for pins in Pins::all()? {
+        match Programs::open(&pins) {
+            Ok(mut programs) if pins == own => drop(place::sweep(&mut programs)?),
+            Ok(programs) => unload_if_idle(programs)?,
+            // Of a version that kept its books differently. What may still be alive in it stays enforced.
+            Err(error) => tracing::warn!(
+                "{pins} cannot be read and is left as it is ({error}); remove it when nothing of its runs is left"
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// Detaches the programs if they hold nothing. Under the shared lock.
+fn unload_if_idle(mut programs: Programs) -> Result<(), Error> {
+    if place::sweep(&mut programs)? { programs.unload() } else { Ok(()) }
 }
 
 /// Refuses at once where the probe is bound to fail, with the reason.
@@ -249,82 +263,4 @@ fn check_active() -> Result<(), Error> {
         }
         _ => Ok(()), // Active, or securityfs is not mounted: the probe will tell.
     }
-}
-
-/// Chunks that a compiled profile takes.
-fn chunks(table: &[u16]) -> u32 {
-    table.len().div_ceil(CHUNK_WORDS) as u32
-}
-
-/// Writes the run's profile and settings into the maps, and freezes what nobody may change any more.
-fn fill(object: &mut Ebpf, table: &[u16], setup: &Setup) -> Result<(), Error> {
-    for (index, words) in (0..).zip(table.chunks(CHUNK_WORDS)) {
-        let mut chunk = vec![0; CHUNK_WORDS].into_boxed_slice();
-        chunk[..words.len()].copy_from_slice(words);
-        let chunk: Box<[u16; CHUNK_WORDS]> = chunk.try_into().map_err(|_| Error::Missing("TABLES"))?;
-        set(object, "TABLES", index, &*chunk)?;
-    }
-    freeze(object, "TABLES")?;
-    set(object, "RUNS", 0, &setup.run())?;
-    freeze(object, "RUNS")
-}
-
-/// Writes an element of an array.
-fn set<T: aya::Pod>(object: &mut Ebpf, name: &'static str, index: u32, value: &T) -> Result<(), Error> {
-    let failed = |source: MapError| Error::Map { action: "write", map: name, source };
-    let map = object.map_mut(name).ok_or(Error::Missing(name))?;
-    let mut array: Array<&mut MapData, T> = map.try_into().map_err(failed)?;
-    array.set(index, value, 0).map_err(failed)
-}
-
-/// Makes an array unchangeable for userspace, us included.
-fn freeze(object: &Ebpf, name: &'static str) -> Result<(), Error> {
-    let Some(Map::Array(data)) = object.map(name) else {
-        return Err(Error::Missing(name));
-    };
-    sys::freeze(data.fd().as_fd()).map_err(|source| Error::System { action: "freeze a map", source })
-}
-
-fn load_enroller(object: &mut Ebpf) -> Result<Enroller, Error> {
-    let failed = |source| Error::Program { action: "load", hook: "enrolment", source };
-    let program = object.program_mut("enrol").ok_or(Error::Missing("enrol"))?;
-    let program: &mut RawTracePoint = program.try_into().map_err(failed)?;
-    program.load().map_err(failed)?;
-    Ok(Enroller { program: program.fd().map_err(failed)?.as_fd().as_raw_fd() })
-}
-
-/// Loads a hook's program, attaches it, and pins the link.
-fn attach(object: &mut Ebpf, hook: &Hook, btf: &Btf, pins: &Pins) -> Result<(), Error> {
-    let failed = |action| move |source| Error::Program { action, hook: hook.name, source };
-    let program = object.program_mut(hook.name).ok_or(Error::Missing(hook.name))?;
-    let program: &mut Lsm = program.try_into().map_err(failed("load"))?;
-    program.load(hook.name, btf).map_err(|source| match source {
-        ProgramError::Btf(_) => Error::NoHook { hook: hook.name, source },
-        _ => Error::Program { action: "load", hook: hook.name, source },
-    })?;
-    let link = program.attach().map_err(failed("attach"))?;
-    pin(program.take_link(link).map_err(failed("attach"))?.into(), hook, pins)
-}
-
-/// Loads a program of the cgroup hierarchy, attaches it at the root, and pins the link.
-fn redirect(object: &mut Ebpf, hook: &Hook, root: &File, pins: &Pins) -> Result<(), Error> {
-    let failed = |action| move |source| Error::Program { action, hook: hook.name, source };
-    let program = object.program_mut(hook.name).ok_or(Error::Missing(hook.name))?;
-    let program: &mut CgroupSockAddr = program.try_into().map_err(failed("load"))?;
-    program.load().map_err(failed("load"))?;
-    // A link takes no flags, and lives beside those of others.
-    let link = program.attach(root, CgroupAttachMode::Single).map_err(failed("attach"))?;
-    let link = program.take_link(link).map_err(failed("attach"))?;
-    pin(link.try_into().map_err(|_| Error::Missing(hook.name))?, hook, pins)
-}
-
-/// Pins a link.
-fn pin(link: FdLink, hook: &Hook, pins: &Pins) -> Result<(), Error> {
-    let path = pins.link(hook.name);
-    link.pin(&path).map_err(|error| Error::Pin {
-        action: "pin",
-        path,
-        source: std::io::Error::other(error),
-    })?;
-    Ok(())
 }

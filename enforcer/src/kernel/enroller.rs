@@ -12,6 +12,7 @@ use super::sys;
 #[derive(Clone, Copy, Debug)]
 pub struct Enroller {
     pub(super) program: RawFd,
+    pub(super) run: u32,
 }
 
 impl Enroller {
@@ -19,9 +20,9 @@ impl Enroller {
     ///
     /// # Errors
     ///
-    /// The kernel's error: no privileges, or no room for another label.
+    /// The kernel's error: no privileges, no room for another label, or it has one (`EEXIST`).
     pub fn enrol(&self, stage: u8, flags: u8) -> io::Result<()> {
-        let enrolment = Enrolment { run: 0, stage: stage.into(), flags: flags.into() };
+        let enrolment = Enrolment { run: self.run.into(), stage: stage.into(), flags: flags.into() };
         match sys::run_program(self.program, &enrolment)? {
             0 => Ok(()),
             error => Err(io::Error::from_raw_os_error(error as i32)),

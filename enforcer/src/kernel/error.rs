@@ -78,6 +78,16 @@ pub enum Error {
         /// What went wrong.
         source: aya::maps::MapError,
     },
+    /// A run's map could not be put among those of its kind, or taken out.
+    #[error("failed to {action} a run's map of {map}: {source}")]
+    Place {
+        /// What was attempted.
+        action: &'static str,
+        /// The maps.
+        map: &'static str,
+        /// What went wrong.
+        source: io::Error,
+    },
     /// The object lacks something that this program expects in it.
     #[error("the kernel object has no {0}: the build is broken")]
     Missing(&'static str),
@@ -91,6 +101,38 @@ pub enum Error {
         /// What went wrong.
         source: io::Error,
     },
+    /// A lock could not be taken.
+    #[error("failed to {action} {path}: {source}", path = .path.display())]
+    Lock {
+        /// What was attempted.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// Another wrapper holds the shared lock for too long.
+    #[error("another enforcer has held {path} for two minutes: it hangs, or is stopped (`fuser {path}` names it)", path = .path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no room for another run.
+    #[error(
+        "{limit} {what} are under way on this machine, which is as many as there may be: wait for one to end"
+    )]
+    Full {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        limit: u32,
+    },
+    /// The directory of the pins is not root's alone.
+    #[error("{path} belongs to, or can be written by, someone else than root: remove it, or mend its owner and mode", path = .path.display())]
+    NotRoots {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A system call failed.
     #[error("failed to {action}: {source}")]
     System {
@@ -99,6 +141,9 @@ pub enum Error {
         /// What went wrong.
         source: io::Error,
     },
+    /// The wrapper itself is held to a run.
+    #[error("this process is already held to a run, and a run cannot be started within another")]
+    Within,
     /// The probe was not denied something.
     #[error("the kernel accepted every program, but a probe inside the new run was allowed to {0}: enforcement does not work here{hint}", hint = inert_hint())]
     NotDenied(&'static str),

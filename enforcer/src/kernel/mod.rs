@@ -9,12 +9,14 @@ mod enforcement;
 mod enroller;
 mod error;
 pub mod hooks;
+mod lock;
 mod offsets;
 mod pins;
+mod place;
 mod probe;
+mod programs;
 mod sys;
 
-pub use enforcement::{EgressMaps, Enforcement, Mode, Rings, Setup};
+pub use enforcement::{EgressMaps, Enforcement, Mode, Remaining, Rings, Setup};
 pub use enroller::Enroller;
 pub use error::Error;
-pub use pins::Remaining;

@@ -1,124 +1,133 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Pins: what keeps a run enforced when the process that started it is gone.
+//! Pins: what keeps the programs attached and the runs enforced when the process that loaded them is gone.
 //!
-//! Each run has a directory under `/sys/fs/bpf/enforcer` with its links and its counters, and a lock file that its
-//! wrapper holds. Whoever starts a run first clears away the directories of runs that have neither a wrapper nor a
-//! task left.
+//! Each version of the object has a directory under `/sys/fs/bpf/enforcer`, named by its digest: its links, its maps, and
+//! the programs that are run or asked for. A directory gets its name when everything is in it, and loses it before anything
+//! is taken out: one that has the name is whole.
 
 use std::{
-    fs::{self, File, TryLockError},
-    io,
+    fmt, fs, io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
-
-use aya::maps::{Array, Map, MapData};
-use enforcer_common::run::Counters;
 
 use super::Error;
 
-/// Where the pins of all runs are.
+/// Where the directories are.
 const PINS: &str = "/sys/fs/bpf/enforcer";
-/// Where the lock files are. Gone after a reboot, like the pins.
-const LOCKS: &str = "/run/enforcer";
-/// The name of the pinned counters.
-const COUNTERS: &str = "counters";
+/// Ends the name of a directory that is not whole.
+const PARTIAL: &str = "-partial";
 
-/// What is left of a run when its command has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Remaining {
-    /// Tasks that are still in the run. They stay enforced for as long as they live.
-    pub tasks: u64,
+/// The directory of one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pins {
+    whole: PathBuf,
 }
 
-/// The pins of one run.
-#[derive(Debug)]
-pub(super) struct Pins {
-    dir: PathBuf,
-    lock: PathBuf,
-    /// Locked while the wrapper lives.
-    _held: File,
+impl fmt::Display for Pins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.whole.display().fmt(f)
+    }
 }
 
 impl Pins {
-    /// Makes the directory for a new run, and clears away what earlier runs left.
-    pub(super) fn create() -> Result<Self, Error> {
-        let failed = |action, path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::Pin { action, path, source }
-        };
-        fs::create_dir_all(LOCKS).map_err(failed("create", Path::new(LOCKS)))?;
-        fs::create_dir_all(PINS).map_err(failed("create", Path::new(PINS)))?;
-        sweep().map_err(failed("clear away runs in", Path::new(PINS)))?;
-        // A pid alone could be that of an earlier run whose tasks live on.
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let id = format!("run-{}-{:x}", std::process::id(), started.as_nanos());
-        let (dir, lock) = (Path::new(PINS).join(&id), Path::new(LOCKS).join(&id));
-        let held = File::create(&lock).map_err(failed("create", &lock))?;
-        held.lock().map_err(failed("lock", &lock))?;
-        fs::create_dir(&dir).map_err(failed("create", &dir))?;
-        Ok(Self { dir, lock, _held: held })
+    /// The directory of the version with this digest.
+    pub(super) fn of(digest: &str) -> Self {
+        Self { whole: Path::new(PINS).join(digest) }
     }
 
-    /// Where the link of a hook goes.
-    pub(super) fn link(&self, hook: &str) -> PathBuf {
-        self.dir.join(hook)
-    }
-
-    /// Where the counters go.
-    pub(super) fn counters(&self) -> PathBuf {
-        self.dir.join(COUNTERS)
-    }
-
-    /// Lets go: the programs are detached when the last link is unpinned.
-    pub(super) fn remove(self) -> Result<(), Error> {
-        let failed = |source| Error::Pin { action: "remove", path: self.dir.clone(), source };
-        clear(&self.dir).and_then(|()| fs::remove_file(&self.lock)).map_err(failed)
-    }
-}
-
-/// Clears away the runs that have neither a wrapper nor a task.
-fn sweep() -> io::Result<()> {
-    for entry in fs::read_dir(PINS)? {
-        let entry = entry?;
-        let lock = Path::new(LOCKS).join(entry.file_name());
-        let held = File::create(&lock)?;
-        match held.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => continue,
-            Err(TryLockError::Error(error)) => return Err(error),
+    /// Every version's that is whole; what is left of others is cleared away. Under the shared lock.
+    pub(super) fn all() -> Result<Vec<Self>, Error> {
+        make(Path::new(PINS)).map_err(failed("create", Path::new(PINS)))?;
+        // Whoever can write to it can take pins out of it, and put others in.
+        let owner = fs::metadata(PINS).map_err(failed("look at", Path::new(PINS)))?;
+        if owner.uid() != 0 || owner.mode() & 0o022 != 0 {
+            return Err(Error::NotRoots { path: PINS.into() });
         }
-        let counters = entry.path().join(COUNTERS);
-        // A directory without counters was left by a start that failed half way: nothing was enrolled in it.
-        let tasks = if counters.try_exists()? { tasks(&counters) } else { Some(0) };
-        match tasks {
-            Some(0) => {
-                clear(&entry.path())?;
-                fs::remove_file(&lock)?;
+        let mut whole = Vec::new();
+        for entry in fs::read_dir(PINS).map_err(failed("read", Path::new(PINS)))? {
+            let path = entry.map_err(failed("read", Path::new(PINS)))?.path();
+            if path.as_os_str().as_encoded_bytes().ends_with(PARTIAL.as_bytes()) {
+                clear(&path).map_err(failed("clear away", &path))?;
+            } else {
+                whole.push(Self { whole: path });
             }
-            Some(_) => {}
-            // Of another version, perhaps. What may still be alive in it stays enforced.
-            None => tracing::warn!(
-                "the counters of {} cannot be read, so it is left as it is; when nothing of that run is left, remove it",
-                entry.path().display()
-            ),
+        }
+        Ok(whole)
+    }
+
+    /// Whether it is there.
+    pub(super) fn exists(&self) -> bool {
+        self.whole.is_dir()
+    }
+
+    /// Fills a new directory by `fill`, which is given where to pin each thing. Under the shared lock.
+    pub(super) fn create(&self, fill: impl FnOnce(&Partial) -> Result<(), Error>) -> Result<(), Error> {
+        let partial = Partial(self.partial());
+        make(&partial.0).map_err(failed("create", &partial.0))?;
+        match fill(&partial) {
+            Ok(()) => fs::rename(&partial.0, &self.whole).map_err(failed("rename", &partial.0)),
+            Err(error) => {
+                clear(&partial.0).map_err(failed("clear away", &partial.0))?;
+                Err(error)
+            }
         }
     }
-    Ok(())
+
+    /// Where something is pinned.
+    pub(super) fn path(&self, kind: &str, name: &str) -> PathBuf {
+        self.whole.join(format!("{kind}-{name}"))
+    }
+
+    /// Takes everything out: the programs are detached when their links are unpinned. Under the shared lock.
+    pub(super) fn remove(&self) -> Result<(), Error> {
+        let partial = self.partial();
+        fs::rename(&self.whole, &partial)
+            .and_then(|()| clear(&partial))
+            .map_err(failed("remove", &self.whole))
+    }
+
+    fn partial(&self) -> PathBuf {
+        let mut path = self.whole.clone().into_os_string();
+        path.push(PARTIAL);
+        path.into()
+    }
 }
 
-/// How many tasks a pinned run has.
-fn tasks(pin: &Path) -> Option<u64> {
-    let map = Map::Array(MapData::from_pin(pin).ok()?);
-    let counters: Array<MapData, Counters> = map.try_into().ok()?;
-    counters.get(&0, 0).ok().map(|counters| counters.tasks)
+/// A directory that is being filled.
+pub(super) struct Partial(PathBuf);
+
+impl Partial {
+    /// Pins something by `pin`, which is given the path.
+    pub(super) fn pin<E>(
+        &self,
+        kind: &str,
+        name: &str,
+        pin: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), Error>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let path = self.0.join(format!("{kind}-{name}"));
+        pin(&path).map_err(|error| failed("pin", &path)(io::Error::other(error)))
+    }
 }
 
-/// Removes a run's directory.
+/// Makes a directory for root alone.
+fn make(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Removes a directory with the pins in it. The programs hold their maps for as long as they are attached.
 fn clear(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         fs::remove_file(entry?.path())?;
     }
     fs::remove_dir(dir)
+}
+
+fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Pin { action, path: path.clone(), source }
 }

@@ -51,6 +51,7 @@ pub(super) fn run(enroller: Enroller, counters: impl Fn() -> Result<Counters, Er
             Err(Error::NotDenied(ATTEMPTS[4]))
         }
         Err(error) => match error.raw_os_error() {
+            Some(libc::EEXIST) => Err(Error::Within),
             Some(libc::EPERM) => confirm(&before, &counters()?),
             Some(number) if number >= ALLOWED => {
                 let attempt = ATTEMPTS.get((number - ALLOWED) as usize).copied();

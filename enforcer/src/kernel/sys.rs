@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The two `bpf(2)` commands that aya does not offer.
+//! The `bpf(2)` commands that aya does not offer, or not for every map.
 
 use std::{
     io,
     os::fd::{AsRawFd as _, BorrowedFd, RawFd},
 };
 
-/// `BPF_PROG_TEST_RUN`, `include/uapi/linux/bpf.h`.
+/// `BPF_MAP_UPDATE_ELEM`, `include/uapi/linux/bpf.h`; the others too.
+const MAP_UPDATE: libc::c_long = 2;
+/// `BPF_MAP_DELETE_ELEM`.
+const MAP_DELETE: libc::c_long = 3;
+/// `BPF_PROG_TEST_RUN`.
 const PROG_TEST_RUN: libc::c_long = 10;
-/// `BPF_MAP_FREEZE`, the same place.
+/// `BPF_MAP_FREEZE`.
 const MAP_FREEZE: libc::c_long = 22;
 
 /// The part of `union bpf_attr` that `BPF_PROG_TEST_RUN` uses.
@@ -50,6 +54,36 @@ pub(super) fn run_program<C: Copy>(program: RawFd, context: &C) -> io::Result<u3
 /// Makes a map unchangeable from userspace, for good.
 pub(super) fn freeze(map: BorrowedFd<'_>) -> io::Result<()> {
     bpf(MAP_FREEZE, &mut (map.as_raw_fd() as u32))
+}
+
+/// The part of `union bpf_attr` for an element of a map.
+#[repr(C)]
+struct Element {
+    map: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Puts a map into an array of maps, in place of the one that is there.
+pub(super) fn put_map(maps: BorrowedFd<'_>, index: u32, map: BorrowedFd<'_>) -> io::Result<()> {
+    let map = map.as_raw_fd() as u32;
+    let value = std::ptr::from_ref(&map).addr() as u64;
+    bpf(MAP_UPDATE, &mut element(maps, &index, value))
+}
+
+/// Takes a map out of an array of maps, if there is one.
+pub(super) fn take_map(maps: BorrowedFd<'_>, index: u32) -> io::Result<()> {
+    match bpf(MAP_DELETE, &mut element(maps, &index, 0)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+fn element(map: BorrowedFd<'_>, index: &u32, value: u64) -> Element {
+    let key = std::ptr::from_ref(index).addr() as u64;
+    Element { map: map.as_raw_fd() as u32, padding: 0, key, value, flags: 0 }
 }
 
 fn bpf<A>(command: libc::c_long, attr: &mut A) -> io::Result<()> {

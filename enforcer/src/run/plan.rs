@@ -91,7 +91,8 @@ impl Plan {
         let audit = options.audit || profile.mode == profile::Mode::Audit;
         let mode = if audit { Mode::Audit } else { Mode::Enforce };
         let (budgets, respond) = (profile.budgets, profile.respond);
-        let setup = Setup { mode, anchors, resolver: resolver.port(), budgets, respond };
+        let setup =
+            Setup { mode, digest: profile.digest, anchors, resolver: resolver.port(), budgets, respond };
         let breaker = Breaker::new(&budgets, respond.trip, !audit)?;
         let json = record(options, &invoker, &credentials)?;
         let table = profile.table;

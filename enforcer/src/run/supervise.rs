@@ -26,7 +26,7 @@ use super::{
 use crate::{
     events::{Pump, Record},
     exit::Exit,
-    kernel::{Enforcement, Rings},
+    kernel::{EgressMaps, Enforcement, Rings},
     report::{Ending, Reporter, terminal::Terminal},
 };
 
@@ -47,7 +47,7 @@ pub(super) async fn supervise(
     signals: &Signals,
 ) -> Result<Exit, Error> {
     let mut kernel = Enforcement::start(&plan.table, &plan.setup)?;
-    let (rings, before) = match prepare(&mut kernel) {
+    let (rings, maps, before) = match prepare(&mut kernel) {
         Ok(ready) => ready,
         Err(error) => return Err(undo(kernel, error)),
     };
@@ -63,17 +63,17 @@ pub(super) async fn supervise(
     let (header, enforces) = (plan.header(options), plan.enforces());
     let Plan { file, inherited, invoker, credentials, destinations, resolver, breaker, json, .. } = plan;
     reporter.record(json, header);
-    let answering = kernel.take_egress().map_err(Error::from).and_then(|maps| {
-        Service::start(resolver, destinations, maps, enforces).map_err(Error::system("start the resolver"))
-    });
+    let answering =
+        Service::start(resolver, destinations, maps, enforces).map_err(Error::system("start the resolver"));
     let service = match answering {
         Ok(service) => service,
         Err(error) => return Err(undo(kernel, error)),
     };
     let (argv, environment) = (&options.command, &invoker.environment);
-    let spawned = breaker.entrance().and_then(|cgroup| {
+    let spawned = kernel.enroller().map_err(Error::from).and_then(|enroller| {
+        let cgroup = breaker.entrance()?;
         let credentials = &credentials;
-        Start { file: &file, argv, environment, credentials, inherited, cgroup }.spawn(kernel.enroller())
+        Start { file: &file, argv, environment, credentials, inherited, cgroup }.spawn(enroller)
     });
     let child = match spawned {
         Ok(child) => child,
@@ -89,11 +89,11 @@ pub(super) async fn supervise(
     Ok(watch.end(kernel, before, status, options, terminal))
 }
 
-/// Proves that denials happen, and takes the rings. What the proof itself is counted for is not the run's.
-fn prepare(kernel: &mut Enforcement) -> Result<(Rings, Counters), Error> {
+/// Proves that denials happen, and takes the maps. What the proof itself is counted for is not the run's.
+fn prepare(kernel: &mut Enforcement) -> Result<(Rings, EgressMaps, Counters), Error> {
     kernel.probe()?;
-    let rings = kernel.take_rings()?;
-    Ok((rings, kernel.counters()?))
+    let (rings, maps) = kernel.take()?;
+    Ok((rings, maps, kernel.counters()?))
 }
 
 /// Takes the kernel half down again after an error; nothing was started.
@@ -174,7 +174,9 @@ impl Watch {
         let Self { rings, pump, reporter, .. } = self;
         let more = pump.pump(&mut rings.events, &mut rings.images, |observed| reporter.observe(&observed));
         if !more {
-            rings.log.flush();
+            if let Some(log) = &mut rings.log {
+                log.flush();
+            }
             reporter.flush();
         }
         more

@@ -44,7 +44,7 @@ impl Leases {
             IpAddr::V4(address) => Endpoint::v4(address.octets(), port, protocol),
             IpAddr::V6(address) => Endpoint::v6(address.octets(), port, protocol),
         };
-        let key = GrantKey { run: 0, stage: u32::from(stage), endpoint };
+        let key = GrantKey { stage: u32::from(stage), endpoint };
         let new = Grant { until, rule, reserved: [0; 3] };
         let grant = self.held.get(&key).map_or(new, |old| join(*old, new));
         if self.held.get(&key) == Some(&grant) {

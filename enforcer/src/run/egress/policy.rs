@@ -27,6 +27,8 @@ use crate::dns::{self, Judgement, Refusal, Transport};
 /// A run that may look up some names.
 #[derive(Debug)]
 pub(super) struct Policy {
+    /// Its number.
+    pub(super) run: u32,
     /// Whether refusals are made.
     pub(super) enforces: bool,
     /// Which names.
@@ -49,7 +51,9 @@ impl dns::Policy for Policy {
             Transport::Udp => Protocol::Udp,
             Transport::Tcp => Protocol::Tcp,
         };
-        self.askers.get(&Port { number: source.port(), protocol: [protocol.letter(), 0] }, 0).ok()
+        let port = Port { number: source.port(), protocol: [protocol.letter(), 0] };
+        // Another run's question is for another resolver.
+        self.askers.get(&port, 0).ok().filter(|asker| asker.run == self.run)
     }
 
     fn judge(&self, asker: &Asker, name: &str) -> Judgement {

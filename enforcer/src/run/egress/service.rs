@@ -79,10 +79,11 @@ impl Service {
         // Now, before anything of the run can change the file.
         let Configuration { servers, search } = Configuration::read();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (askers, lost) = (maps.askers, Arc::<AtomicU64>::default());
+        let (run, askers, lost) = (maps.run, maps.askers, Arc::<AtomicU64>::default());
         let uncounted = Arc::clone(&lost);
         thread::Builder::new().name("resolver".to_owned()).spawn(move || {
             let policy = Policy {
+                run,
                 enforces,
                 destinations,
                 leases: RefCell::new(leases),

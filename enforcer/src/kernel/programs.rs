@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The programs and their maps: loaded and attached once, for all runs of the machine.
+
+use std::{
+    fs::File,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader, Endianness,
+    maps::{Array, HashMap, Map, MapData},
+    programs::{
+        CgroupAttachMode, CgroupSockAddr, Lsm, ProgramError, ProgramInfo, RawTracePoint, links::FdLink,
+    },
+};
+use aya_log::EbpfLogger;
+use enforcer_common::{
+    lookup::{Asker, Port},
+    run::{Counters, Run},
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Enroller, Error, cgroup,
+    hooks::{HOOKS, Hook, REDIRECTS},
+    offsets,
+    pins::{Partial, Pins},
+};
+
+/// The kernel programs, as `build.rs` built them.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer-ebpf"));
+
+/// What puts a task under a run. Run, not attached.
+const ENROL: &str = "enrol";
+/// A program that writes to the log, by which the log is found.
+const LOGS: &str = "file_open";
+/// Prefixes of pins.
+const LINK: &str = "link";
+const MAP: &str = "map";
+const PROGRAM: &str = "program";
+/// The maps that the agent uses. The programs hold the others.
+const MAPS: [&str; 8] = ["RUNS", "COUNTERS", "TABLES", "GRANTS", "FILES", "EVENTS", "IMAGES", "ASKERS"];
+
+/// A version of the programs, attached.
+pub(super) struct Programs {
+    pins: Pins,
+    enroller: RawTracePoint,
+    /// The runs, by place.
+    pub(super) runs: Array<MapData, Run>,
+    /// What is counted for them.
+    pub(super) counters: Array<MapData, Counters>,
+}
+
+impl Programs {
+    /// The pins of the version that this agent was built with.
+    pub(super) fn own() -> Pins {
+        let digest = Sha256::digest(OBJECT);
+        Pins::of(&digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
+    }
+
+    /// Opens what is pinned.
+    pub(super) fn open(pins: &Pins) -> Result<Self, Error> {
+        let array = |map| move |source| Error::Map { action: "open", map, source };
+        let runs = map(pins, "RUNS")?;
+        let counters = map(pins, "COUNTERS")?;
+        let enroller = RawTracePoint::from_pin(pins.path(PROGRAM, ENROL))
+            .map_err(|source| Error::Program { action: "open", hook: "enrolment", source })?;
+        Ok(Self {
+            pins: pins.clone(),
+            enroller,
+            runs: Map::Array(runs).try_into().map_err(array("RUNS"))?,
+            counters: Map::Array(counters).try_into().map_err(array("COUNTERS"))?,
+        })
+    }
+
+    /// Loads, attaches and pins the version that this agent was built with. Under the shared lock.
+    pub(super) fn load() -> Result<(), Error> {
+        let types = offsets::kernel_btf()?;
+        let offsets = offsets::from_btf(&types)?;
+        let btf = Btf::parse(&types, Endianness::default()).map_err(|error| Error::Load(error.into()))?;
+        let mut object = EbpfLoader::new()
+            .btf(Some(&btf))
+            .override_global("OFFSETS", &offsets, true)
+            .load(OBJECT)
+            .map_err(Error::Load)?;
+        Self::own().create(|pins| {
+            for name in MAPS {
+                let map = object.map(name).ok_or(Error::Missing(name))?;
+                pins.pin(MAP, name, |path| map.pin(path))?;
+            }
+            load_enroller(&mut object, pins)?;
+            for hook in HOOKS {
+                attach(&mut object, hook, &btf, pins)?;
+            }
+            let root = cgroup::root().map_err(Error::NoCgroup)?;
+            for hook in REDIRECTS {
+                redirect(&mut object, hook, &root, pins)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Detaches them. Under the shared lock, and only when nothing is enrolled.
+    pub(super) fn unload(self) -> Result<(), Error> {
+        self.pins.remove()
+    }
+
+    /// What puts a task under a run.
+    pub(super) fn enroller(&self, run: u32) -> Result<Enroller, Error> {
+        let failed = |source| Error::Program { action: "open", hook: "enrolment", source };
+        Ok(Enroller { program: self.enroller.fd().map_err(failed)?.as_fd().as_raw_fd(), run })
+    }
+
+    /// A map of theirs.
+    pub(super) fn map(&self, name: &'static str) -> Result<MapData, Error> {
+        map(&self.pins, name)
+    }
+
+    /// Who sent the last question from a port.
+    pub(super) fn askers(&self) -> Result<HashMap<MapData, Port, Asker>, Error> {
+        Map::LruHashMap(self.map("ASKERS")?).try_into().map_err(|source| Error::Map {
+            action: "open",
+            map: "ASKERS",
+            source,
+        })
+    }
+
+    /// What they have to say of themselves.
+    pub(super) fn log(&self) -> Result<EbpfLogger<&'static dyn log::Log>, Error> {
+        let program = ProgramInfo::from_pin(self.pins.path(PROGRAM, LOGS))
+            .map_err(|source| Error::Program { action: "open", hook: LOGS, source })?;
+        EbpfLogger::init_from_id(program.id()).map_err(|_| Error::Missing("AYA_LOGS"))
+    }
+}
+
+/// Opens a pinned map.
+fn map(pins: &Pins, name: &'static str) -> Result<MapData, Error> {
+    MapData::from_pin(pins.path(MAP, name)).map_err(|source| Error::Map { action: "open", map: name, source })
+}
+
+fn load_enroller(object: &mut Ebpf, pins: &Partial) -> Result<(), Error> {
+    let failed = |source| Error::Program { action: "load", hook: "enrolment", source };
+    let program = object.program_mut(ENROL).ok_or(Error::Missing(ENROL))?;
+    let program: &mut RawTracePoint = program.try_into().map_err(failed)?;
+    program.load().map_err(failed)?;
+    pins.pin(PROGRAM, ENROL, |path| program.pin(path))
+}
+
+/// Loads a hook's program, attaches it, and pins the link.
+fn attach(object: &mut Ebpf, hook: &Hook, btf: &Btf, pins: &Partial) -> Result<(), Error> {
+    let failed = |action| move |source| Error::Program { action, hook: hook.name, source };
+    let program = object.program_mut(hook.name).ok_or(Error::Missing(hook.name))?;
+    let program: &mut Lsm = program.try_into().map_err(failed("load"))?;
+    program.load(hook.name, btf).map_err(|source| match source {
+        ProgramError::Btf(_) => Error::NoHook { hook: hook.name, source },
+        _ => Error::Program { action: "load", hook: hook.name, source },
+    })?;
+    if hook.name == LOGS {
+        pins.pin(PROGRAM, LOGS, |path| program.pin(path))?;
+    }
+    let link = program.attach().map_err(failed("attach"))?;
+    let link: FdLink = program.take_link(link).map_err(failed("attach"))?.into();
+    pins.pin(LINK, hook.name, |path| link.pin(path).map(drop))
+}
+
+/// Loads a program of the cgroup hierarchy, attaches it at the root, and pins the link.
+fn redirect(object: &mut Ebpf, hook: &Hook, root: &File, pins: &Partial) -> Result<(), Error> {
+    let failed = |action| move |source| Error::Program { action, hook: hook.name, source };
+    let program = object.program_mut(hook.name).ok_or(Error::Missing(hook.name))?;
+    let program: &mut CgroupSockAddr = program.try_into().map_err(failed("load"))?;
+    program.load().map_err(failed("load"))?;
+    // A link takes no flags, and lives beside those of others.
+    let link = program.attach(root, CgroupAttachMode::Single).map_err(failed("attach"))?;
+    let link = program.take_link(link).map_err(failed("attach"))?;
+    let link: FdLink = link.try_into().map_err(|_| Error::Missing(hook.name))?;
+    pins.pin(LINK, hook.name, |path| link.pin(path).map(drop))
+}
