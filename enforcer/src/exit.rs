@@ -87,6 +87,13 @@ Exit status:
   126          COMMAND was found but cannot be executed
   127          COMMAND was not found";
 
+/// What `enforcer doctor --help` says about the statuses.
+pub const DOCTOR_TABLE: &str = "\
+Exit status:
+  0  runs are enforced on this machine
+  1  they are not
+  2  wrong usage";
+
 /// What `enforcer profile check --help` says about the statuses.
 pub const CHECK_TABLE: &str = "\
 Exit status:

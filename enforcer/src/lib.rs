@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod dns;
+pub mod doctor;
 pub mod events;
 pub mod exit;
 pub mod kernel;

@@ -11,6 +11,7 @@ mod attempts;
 mod budget;
 mod control;
 mod differential;
+mod doctor;
 mod exception;
 mod exec;
 mod files;

@@ -2,6 +2,7 @@
 
 //! The command line: one file for each subcommand, with its arguments and its entry.
 
+mod doctor;
 pub mod output;
 pub mod profile;
 pub mod run;
@@ -28,6 +29,7 @@ pub struct Cli {
 enum Command {
     Run(run::Args),
     Profile(profile::Args),
+    Doctor(doctor::Args),
 }
 
 /// Parses the arguments, does what they say, and returns how to exit. Errors have been printed.
@@ -40,6 +42,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             match command {
                 Command::Run(args) => run::main(args, output),
                 Command::Profile(args) => profile::main(args, output),
+                Command::Doctor(args) => doctor::main(&args, output),
             }
         }
         Err(error) => usage(&error, &args),

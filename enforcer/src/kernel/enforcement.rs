@@ -26,7 +26,7 @@ use super::{
 use crate::profile::{Budgets, OnDenial, OnTrip, Respond};
 
 /// Where the kernel says which security modules are active.
-pub(super) const ACTIVE_LSMS: &str = "/sys/kernel/security/lsm";
+pub const ACTIVE_LSMS: &str = "/sys/kernel/security/lsm";
 
 /// Whether denials are made or only reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,8 +15,10 @@ mod pins;
 mod place;
 mod probe;
 mod programs;
+mod survey;
 mod sys;
 
-pub use enforcement::{EgressMaps, Enforcement, Mode, Remaining, Rings, Setup};
+pub use enforcement::{ACTIVE_LSMS, EgressMaps, Enforcement, Mode, Remaining, Rings, Setup};
 pub use enroller::Enroller;
 pub use error::Error;
+pub use survey::{missing_hooks, offsets, other_programs};

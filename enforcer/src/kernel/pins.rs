@@ -45,16 +45,15 @@ impl Pins {
         if owner.uid() != 0 || owner.mode() & 0o022 != 0 {
             return Err(Error::NotRoots { path: PINS.into() });
         }
-        let mut whole = Vec::new();
-        for entry in fs::read_dir(PINS).map_err(failed("read", Path::new(PINS)))? {
-            let path = entry.map_err(failed("read", Path::new(PINS)))?.path();
-            if path.as_os_str().as_encoded_bytes().ends_with(PARTIAL.as_bytes()) {
-                clear(&path).map_err(failed("clear away", &path))?;
-            } else {
-                whole.push(Self { whole: path });
-            }
+        for path in entries()?.filter(|path| is_partial(path)) {
+            clear(&path).map_err(failed("clear away", &path))?;
         }
-        Ok(whole)
+        Self::present()
+    }
+
+    /// Every version's that is whole.
+    pub(super) fn present() -> Result<Vec<Self>, Error> {
+        Ok(entries()?.filter(|path| !is_partial(path)).map(|whole| Self { whole }).collect())
     }
 
     /// Whether it is there.
@@ -112,6 +111,23 @@ impl Partial {
         let path = self.0.join(format!("{kind}-{name}"));
         pin(&path).map_err(|error| failed("pin", &path)(io::Error::other(error)))
     }
+}
+
+/// What is in the directory of all; nothing if there is none.
+fn entries() -> Result<impl Iterator<Item = PathBuf>, Error> {
+    match fs::read_dir(PINS) {
+        Ok(entries) => entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<io::Result<Vec<_>>>()
+            .map(Vec::into_iter)
+            .map_err(failed("read", Path::new(PINS))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new().into_iter()),
+        Err(error) => Err(failed("read", Path::new(PINS))(error)),
+    }
+}
+
+fn is_partial(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(PARTIAL.as_bytes())
 }
 
 /// Makes a directory for root alone.

@@ -5,6 +5,7 @@
 use std::{
     fs::File,
     os::fd::{AsFd as _, AsRawFd as _},
+    path::PathBuf,
 };
 
 use aya::{
@@ -132,6 +133,11 @@ impl Programs {
             .map_err(|source| Error::Program { action: "open", hook: LOGS, source })?;
         EbpfLogger::init_from_id(program.id()).map_err(|_| Error::Missing("AYA_LOGS"))
     }
+}
+
+/// Where the runs of a version are: by the map one knows its programs.
+pub(super) fn pin_of_runs(pins: &Pins) -> PathBuf {
+    pins.path(MAP, "RUNS")
 }
 
 /// Opens a pinned map.
