@@ -30,8 +30,8 @@ pub struct Event {
     pub stage: u8,
     /// The exception that was used, or 0.
     pub exception: u16,
-    /// Always 0.
-    pub reserved: u16,
+    /// Of an exec: how many checks of the same exec came before. A script's interpreter is checked after the script.
+    pub step: u16,
 }
 
 /// A part of what an exec loaded, followed in the ring buffer by `len` bytes. The program's path comes first, then

@@ -37,8 +37,8 @@ pub struct Label {
     pub pending: u8,
     /// [`Label::ENTRY`].
     pub flags: u8,
-    /// Always 0.
-    pub reserved: u8,
+    /// How many checks the exec under way, or the last one, has had.
+    pub checks: u8,
     /// The program image that the task runs: the number of the exec that loaded it.
     pub image: u64,
 }
@@ -59,7 +59,7 @@ pub const MODE_ENFORCE: u32 = 1;
 pub struct Run {
     /// [`MODE_AUDIT`] or [`MODE_ENFORCE`].
     pub mode: u32,
-    /// [`Run::KILL`] and [`Run::FREEZE`].
+    /// [`Run::KILL`], [`Run::FREEZE`] and [`Run::RECORD`].
     pub flags: u32,
     /// The port of the loopback that its questions to name servers go to instead.
     pub resolver: u32,
@@ -82,6 +82,8 @@ impl Run {
     pub const KILL: u32 = 1;
     /// When the run is tripped its processes are stopped instead of killed.
     pub const FREEZE: u32 = 2;
+    /// What is allowed has an event, too.
+    pub const RECORD: u32 = 4;
 
     /// The limit of a budget.
     #[inline(always)]

@@ -25,7 +25,7 @@ pub extern "C" fn enrol(context: *const c_void) -> i32 {
         stage: stage as u8,
         pending: NO_STAGE,
         flags: flags as u8,
-        reserved: 0,
+        checks: 0,
         image: 0,
     };
     // SAFETY: no preconditions.

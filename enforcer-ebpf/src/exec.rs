@@ -33,6 +33,7 @@ use crate::{
 pub fn bprm_creds_for_exec(_ctx: LsmContext) -> i32 {
     if let Some(label) = label() {
         label.pending = NO_STAGE;
+        label.checks = 0;
     }
     GO_ON
 }
@@ -59,7 +60,9 @@ pub fn bprm_check_security(ctx: LsmContext) -> i32 {
     if decision.allows() && decision.stage != STAY {
         subject.label.pending = decision.stage as u8;
     }
-    answer(subject.conclude(Kind::Exec, &text, decision))
+    let allowed = subject.conclude(Kind::Exec, &text, decision);
+    subject.label.checks = subject.label.checks.wrapping_add(1);
+    answer(allowed)
 }
 
 /// The exec can no longer fail: the task enters its new stage, and the agent is told what it runs.

@@ -117,14 +117,15 @@ impl Subject {
         decide(space, self.label.stage, kind, anchors, grant)
     }
 
-    /// Ends the attempt: counts it, and tells the agent of a denial. True if the action may go ahead.
+    /// Ends the attempt: counts it, and tells the agent of a denial, in a run that is recorded of anything. True if the
+    /// action may go ahead.
     #[inline(never)] // The hooks have no room on the stack for what it needs.
     pub(crate) fn conclude(&mut self, kind: Kind, text: &Text, decision: Decision) -> bool {
         let counters = self.counters;
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).decisions), 1) };
         if decision.allows() {
-            if decision.exception != 0 {
+            if decision.exception != 0 || self.run.flags & Run::RECORD != 0 {
                 self.emit(kind, text, decision, Verdict::Allow);
             }
             return true;
@@ -197,7 +198,7 @@ impl Subject {
             reason: decision.reason as u8,
             stage: self.label.stage,
             exception: decision.exception,
-            reserved: 0,
+            step: u16::from(self.label.checks),
         };
         let at = self.scratch.head(event);
         let size = (size_of::<Event>() + len) as u64;

@@ -9,5 +9,6 @@ pub mod events;
 pub mod exit;
 pub mod kernel;
 pub mod profile;
+pub mod recording;
 pub mod report;
 pub mod run;

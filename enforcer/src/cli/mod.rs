@@ -5,6 +5,7 @@
 mod doctor;
 pub mod output;
 pub mod profile;
+pub mod record;
 pub mod run;
 
 use std::ffi::OsString;
@@ -28,6 +29,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Record(record::Args),
     Profile(profile::Args),
     Doctor(doctor::Args),
 }
@@ -41,6 +43,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             output.start_tracing();
             match command {
                 Command::Run(args) => run::main(args, output),
+                Command::Record(args) => record::main(args, output),
                 Command::Profile(args) => profile::main(args, output),
                 Command::Doctor(args) => doctor::main(&args, output),
             }
@@ -49,7 +52,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-/// Prints what clap has to say. Wrong usage of `run` means that COMMAND was not started, which is 125; of anything
+/// Prints what clap has to say. Wrong usage of `run` and `record` means that COMMAND was not started, which is 125; of anything
 /// else it is 2.
 fn usage(error: &clap::Error, args: &[OsString]) -> Exit {
     // A closed stdout or stderr is no reason to panic.
@@ -59,7 +62,7 @@ fn usage(error: &clap::Error, args: &[OsString]) -> Exit {
         _ => {
             let tolerant = Cli::command().ignore_errors(true).try_get_matches_from(args);
             match tolerant.as_ref().ok().and_then(clap::ArgMatches::subcommand_name) {
-                Some("run") => Exit::NotEnforced,
+                Some("run" | "record") => Exit::NotEnforced,
                 _ => Exit::Usage,
             }
         }

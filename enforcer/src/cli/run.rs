@@ -20,6 +20,8 @@ Examples:
       Install under the profile npm-install. npm and all below it run as you, with your environment.
   sudo enforcer run --profile node-build --json build.jsonl -- npm run build
       Build, and keep a record of every denial.
+  sudo enforcer run --record ci.jsonl.zst -- npm ci
+      Install, and record everything that was decided: `enforcer replay` asks other profiles about it.
   sudo enforcer run --audit --profile ./my-profile.yaml -- make
       Try a profile: nothing is denied, what would have been is shown.
   sudo enforcer run --fail-on-denial -- npm ci
@@ -62,6 +64,12 @@ pub struct Args {
     /// Write a record of the run to FILE, one JSON object a line, as it happens
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Write a recording to FILE: every decision, allowed ones too; compressed if FILE ends with .zst
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
+    /// Do not hide in the recording what looks like a secret in arguments
+    #[arg(long, requires = "record")]
+    pub(super) unmasked: bool,
     /// Exit with status 100 if anything was denied (with --audit: would have been) and COMMAND succeeded
     #[arg(long)]
     pub(super) fail_on_denial: bool,
@@ -72,10 +80,15 @@ pub struct Args {
 
 /// Runs COMMAND; errors have been printed when this returns.
 pub(super) fn main(args: Args, output: Output) -> Exit {
-    let Args { profile, audit, json, fail_on_denial, command } = args;
+    let Args { profile, audit, json, record, unmasked, fail_on_denial, command } = args;
     let terminal = Terminal::stderr(output.color(), output.verbosity());
-    let options = Options { profile, audit, json, fail_on_denial, command };
-    match run::run(&options, &terminal) {
+    let observe = false;
+    start(&Options { profile, audit, json, record, unmasked, observe, fail_on_denial, command }, terminal)
+}
+
+/// Runs COMMAND as the options say.
+pub(super) fn start(options: &Options, terminal: Terminal) -> Exit {
+    match run::run(options, &terminal) {
         Ok(exit) => {
             if exit == Exit::Signal(Signal::SIGINT as u8) {
                 run::signals::die_of_interrupt();

@@ -79,14 +79,17 @@ impl<P: Policy> Desk<P> {
                 }
                 Received::Answer(Some(answer))
             }
-            (Handled::Lookup(question), Some(asker)) => match self.slots.clone().try_acquire_owned() {
-                Ok(slot) => Received::Pending(Box::new(Pending { asker, question, _slot: slot })),
-                Err(_) => {
-                    self.counts.count_overloaded();
-                    let reply = Reply::empty(ResponseCode::ServFail);
-                    Received::Answer(reply.encode(&question.query, transport))
+            (Handled::Lookup(question), Some(asker)) => {
+                self.policy.looked_up(&asker, &question.name);
+                match self.slots.clone().try_acquire_owned() {
+                    Ok(slot) => Received::Pending(Box::new(Pending { asker, question, _slot: slot })),
+                    Err(_) => {
+                        self.counts.count_overloaded();
+                        let reply = Reply::empty(ResponseCode::ServFail);
+                        Received::Answer(reply.encode(&question.query, transport))
+                    }
                 }
-            },
+            }
             (Handled::Lookup(_), None) => Received::Answer(None),
         }
     }

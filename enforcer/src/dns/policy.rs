@@ -67,6 +67,9 @@ pub trait Policy: 'static {
     /// It could not be granted. The lookup then fails.
     fn grant(&self, asked: &str, address: IpAddr, ttl: Duration) -> io::Result<()>;
 
+    /// An allowed name's addresses are about to be looked up.
+    fn looked_up(&self, _asker: &Self::Asker, _name: &str) {}
+
     /// A lookup was refused. The name may be anything here, in ASCII, with escapes as in zone files.
     fn refused(&self, asker: &Self::Asker, name: &str, record_type: &str, why: Refusal);
 }

@@ -25,6 +25,7 @@ pub(super) fn prove() -> Finding {
     };
     let setup = Setup {
         mode: Mode::Enforce,
+        record: false,
         digest: profile.digest,
         anchors: Anchors::NONE,
         resolver: 0,

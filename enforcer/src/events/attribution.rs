@@ -2,14 +2,22 @@
 
 //! Which package a process acts for.
 //!
-//! Package managers tell lifecycle scripts who they are in `npm_package_name`, `npm_package_version` and
-//! `npm_lifecycle_event`. The first image of a branch that has them fixes the package for everything below it, so a
+//! Package managers tell lifecycle scripts who they are in `npm_package_name`, `npm_package_version`,
+//! `npm_lifecycle_event` and `npm_package_json`. The first image of a branch that has them fixes the package for everything below it, so a
 //! script cannot put the blame on another. What an environment says names and never grants.
 
 use std::sync::Arc;
 
 /// Longest name, version or script name that is kept.
 const LONGEST: usize = 256;
+/// Longest path.
+const PATH_MAX: usize = 4096;
+
+/// The directory of a `package.json`.
+fn directory(json: &[u8]) -> Option<Vec<u8>> {
+    let directory = json.strip_suffix(b"/package.json")?;
+    directory.starts_with(b"/").then(|| directory.to_vec())
+}
 
 /// A package, as the package manager named it. Whoever wrote the package chose these bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,26 +28,31 @@ pub struct Package {
     pub version: Option<Vec<u8>>,
     /// The lifecycle script that runs.
     pub script: Option<Vec<u8>>,
+    /// The directory that it is installed in.
+    pub path: Option<Vec<u8>>,
 }
 
 impl Package {
     /// From an environment, if it names one.
     #[must_use]
     pub fn from_environment<'e>(variables: impl Iterator<Item = &'e [u8]>) -> Option<Self> {
-        let (mut name, mut version, mut script) = (None, None, None);
+        let (mut name, mut version, mut script, mut json) = (None, None, None, None);
         for variable in variables {
             for (prefix, value) in [
                 (&b"npm_package_name="[..], &mut name),
                 (b"npm_package_version=", &mut version),
                 (b"npm_lifecycle_event=", &mut script),
+                (b"npm_package_json=", &mut json),
             ] {
                 if let (Some(found), None) = (variable.strip_prefix(prefix), &value) {
-                    *value = Some(found[..found.len().min(LONGEST)].to_vec());
+                    let longest = if prefix.starts_with(b"npm_package_json") { PATH_MAX } else { LONGEST };
+                    *value = Some(found[..found.len().min(longest)].to_vec());
                 }
             }
         }
         let stated = |value: Option<Vec<u8>>| value.filter(|value| !value.is_empty());
-        Some(Self { name: stated(name)?, version: stated(version), script: stated(script) })
+        let path = json.as_deref().and_then(directory);
+        Some(Self { name: stated(name)?, version: stated(version), script: stated(script), path })
     }
 }
 
@@ -97,13 +110,19 @@ mod tests {
 
     #[test]
     fn the_environment_names_a_package() {
-        let variables =
-            ["A=1", "npm_package_version=4.2.1", "npm_package_name=x", "npm_lifecycle_event=postinstall"];
+        let variables = [
+            "A=1",
+            "npm_package_version=4.2.1",
+            "npm_package_name=x",
+            "npm_lifecycle_event=postinstall",
+            "npm_package_json=/w/node_modules/x/package.json",
+        ];
         let found = Package::from_environment(variables.iter().map(|variable| variable.as_bytes()));
         let expected = Package {
             name: b"x".to_vec(),
             version: Some(b"4.2.1".to_vec()),
             script: Some(b"postinstall".to_vec()),
+            path: Some(b"/w/node_modules/x".to_vec()),
         };
         assert_eq!(found, Some(expected));
     }

@@ -45,6 +45,8 @@ pub struct Record<'a> {
     pub rule: u16,
     /// The exception that was used, or 0.
     pub exception: u16,
+    /// Of an exec: how many checks of the same exec came before.
+    pub step: u16,
     /// What was attempted.
     pub kind: Kind,
     /// What was answered.
@@ -60,6 +62,10 @@ pub struct Record<'a> {
 /// A part of a program image, decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part<'a> {
+    /// Nanoseconds since boot.
+    pub time: u64,
+    /// The process.
+    pub tgid: u32,
     /// The number of the exec.
     pub image: u64,
     /// The image that did the exec, or 0.
@@ -119,6 +125,7 @@ impl<'a> Record<'a> {
             tid: read!(head, Event, tid: u32),
             rule: read!(head, Event, rule: u16),
             exception: read!(head, Event, exception: u16),
+            step: read!(head, Event, step: u16),
             kind: known("kind", read!(head, Event, kind: u8), Kind::from_wire)?,
             verdict: known("verdict", read!(head, Event, verdict: u8), Verdict::from_wire)?,
             reason: known("reason", read!(head, Event, reason: u8), Reason::from_wire)?,
@@ -138,6 +145,8 @@ impl<'a> Part<'a> {
         let (head, rest) = split::<ImagePart>(bytes)?;
         let offset = read!(head, ImagePart, offset: u32);
         Ok(Self {
+            time: read!(head, ImagePart, time: u64),
+            tgid: read!(head, ImagePart, tgid: u32),
             image: read!(head, ImagePart, image: u64),
             parent: read!(head, ImagePart, parent: u64),
             argc: read!(head, ImagePart, argc: u32),
@@ -183,7 +192,7 @@ pub(crate) mod build {
             verdict: Verdict::Deny as u8,
             reason: Reason::Default as u8,
             stage: 1,
-            reserved: 0,
+            step: 0,
         }
     }
 

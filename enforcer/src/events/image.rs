@@ -13,6 +13,10 @@ const MOST: usize = ImagePart::BYTES * ImagePart::PARTS;
 /// that another was lost.
 #[derive(Clone, Debug)]
 pub struct Partial {
+    /// Nanoseconds since boot.
+    pub time: u64,
+    /// The process.
+    pub tgid: u32,
     /// The image that did the exec, or 0.
     pub parent: u64,
     /// The stage after the exec.
@@ -29,6 +33,8 @@ impl Partial {
     #[must_use]
     pub fn new(part: &Part<'_>) -> Self {
         let mut partial = Self {
+            time: part.time,
+            tgid: part.tgid,
             parent: part.parent,
             stage: part.stage,
             path: None,

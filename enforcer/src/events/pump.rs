@@ -49,6 +49,37 @@ pub struct Observed<'a> {
     pub images: &'a Images,
 }
 
+/// Events that were taken from the ring.
+#[derive(Debug)]
+pub struct Batch(Vec<Bytes>);
+
+impl Batch {
+    /// Takes some.
+    pub fn take(events: &mut dyn Source) -> Self {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH && events.next(&mut |bytes| batch.push(Bytes::copy_from_slice(bytes))) {}
+        Self(batch)
+    }
+
+    /// Whether there may be more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.len() == BATCH
+    }
+
+    /// The records; those that cannot be decoded are counted.
+    pub fn records(&self, pump: &mut Pump) -> Vec<Record<'_>> {
+        let mut records = Vec::with_capacity(self.0.len());
+        for bytes in &self.0 {
+            match Record::decode(bytes) {
+                Ok(record) => records.push(record),
+                Err(malformed) => pump.count(malformed),
+            }
+        }
+        records
+    }
+}
+
 /// Takes records from both rings and puts them together.
 #[derive(Debug, Default)]
 pub struct Pump {
@@ -64,16 +95,17 @@ impl Pump {
         images: &mut dyn Source,
         mut each: impl FnMut(Observed<'_>),
     ) -> bool {
-        let mut batch: Vec<Bytes> = Vec::new();
-        while batch.len() < BATCH && events.next(&mut |bytes| batch.push(Bytes::copy_from_slice(bytes))) {}
+        let batch = Batch::take(events);
         let more_images = self.take_images(images);
-        for bytes in &batch {
-            match Record::decode(bytes) {
-                Ok(record) => each(self.observed(record)),
-                Err(malformed) => self.count(malformed),
-            }
+        for record in batch.records(self) {
+            each(self.observed(record));
         }
-        more_images || batch.len() == BATCH
+        more_images || batch.is_full()
+    }
+
+    /// All programs.
+    pub fn images(&mut self) -> &mut Images {
+        &mut self.images
     }
 
     /// A program, as far as it is known.
@@ -93,8 +125,9 @@ impl Pump {
         self.malformed
     }
 
-    /// Takes in what the images ring holds. True if there may be more.
-    fn take_images(&mut self, source: &mut dyn Source) -> bool {
+    /// Takes in what the images ring holds: behind a batch of events, and before they are looked at. True if there may
+    /// be more.
+    pub fn take_images(&mut self, source: &mut dyn Source) -> bool {
         let mut taken = 0;
         while taken < IMAGE_BYTES {
             let more = source.next(&mut |bytes| {

@@ -5,7 +5,7 @@
 //! Bounded: the image that was needed least recently is forgotten first. What is attributed is attributed when the
 //! exec is reported, so forgetting an ancestor changes nothing for those that are known already.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     attribution::{Attribution, Package},
@@ -25,6 +25,10 @@ const ANCESTORS: usize = 16;
 /// A program that was executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
+    /// When it was executed, in nanoseconds since boot.
+    pub time: u64,
+    /// The process that executed it.
+    pub tgid: u32,
     /// The image that executed it, or 0.
     pub parent: u64,
     /// Its path; empty if that is not known.
@@ -49,6 +53,8 @@ pub struct Images {
     by_use: BTreeMap<u64, u64>,
     clock: u64,
     operators: Option<Package>,
+    /// Images that nobody has been told of, if somebody wants to be.
+    untold: Option<BTreeSet<u64>>,
 }
 
 impl Default for Images {
@@ -66,6 +72,30 @@ impl Images {
             by_use: BTreeMap::new(),
             clock: 0,
             operators: None,
+            untold: None,
+        }
+    }
+
+    /// From now on, keeps account of the images that nobody has been told of.
+    pub fn keep_account(&mut self) {
+        self.untold.get_or_insert_default();
+    }
+
+    /// The images that nobody has been told of, and that were executed up to a time, in that order.
+    pub fn untold(&mut self, time: u64) -> BTreeSet<u64> {
+        // The numbers begin with the time; see `bprm_committed_creds`.
+        let last = time << 8 | 0xff;
+        let Some(untold) = self.untold.as_mut().filter(|untold| untold.first() <= Some(&last)) else {
+            return BTreeSet::new();
+        };
+        let later = untold.split_off(&last.saturating_add(1));
+        std::mem::replace(untold, later)
+    }
+
+    /// All parts have arrived that will.
+    pub fn conclude_all(&mut self) {
+        while let Some(&number) = self.partial.keys().next() {
+            self.conclude(number);
         }
     }
 
@@ -131,8 +161,12 @@ impl Images {
             room -= argument.len();
             argv.push(argument.to_vec());
         }
-        let (parent, path, stage) = (partial.parent, partial.path().to_vec(), partial.stage);
-        self.insert(number, Image { parent, path, argv, argv_complete, stage, attribution });
+        let Partial { time, tgid, parent, stage, .. } = partial;
+        let path = partial.path().to_vec();
+        if let Some(untold) = &mut self.untold {
+            untold.insert(number);
+        }
+        self.insert(number, Image { time, tgid, parent, path, argv, argv_complete, stage, attribution });
     }
 
     fn insert(&mut self, number: u64, image: Image) {

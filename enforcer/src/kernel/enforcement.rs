@@ -52,6 +52,8 @@ pub struct Setup {
     pub budgets: Budgets,
     /// What is done beyond denying.
     pub respond: Respond,
+    /// Whether what is allowed has an event, too.
+    pub record: bool,
 }
 
 impl Setup {
@@ -67,6 +69,9 @@ impl Setup {
         }
         if self.respond.trip == OnTrip::Freeze {
             flags |= Run::FREEZE;
+        }
+        if self.record {
+            flags |= Run::RECORD;
         }
         let mut limits = [UNLIMITED; BUDGETS];
         for (limit, budget) in limits.iter_mut().zip(self.budgets.0) {

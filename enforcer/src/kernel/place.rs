@@ -25,6 +25,8 @@ use super::{Error, lock::Lock, programs::Programs, sys};
 const GRANTS: u32 = 1 << 14;
 /// Bytes for events that wait to be read.
 const EVENTS: u32 = 1 << 20;
+/// The same of a run that is recorded: some 100,000 events, for as long as the agent has no turn.
+const EVENTS_RECORDED: u32 = 1 << 24;
 /// Bytes for program images that wait to be read.
 const IMAGES: u32 = 1 << 22;
 /// The maps that each run has of its own.
@@ -51,7 +53,7 @@ pub(super) struct Own {
 
 impl Own {
     /// Makes them, and puts them into a place.
-    fn make(programs: &Programs, place: u32, files: u32) -> Result<Self, Error> {
+    fn make(programs: &Programs, place: u32, files: u32, recorded: bool) -> Result<Self, Error> {
         let own = |name, kind, key, value, entries| -> Result<MapData, Error> {
             let map = create(name, kind, key, value, entries, 0)?;
             put(programs, name, place, &map)?;
@@ -62,7 +64,8 @@ impl Own {
         if files > 0 {
             own("FILES", BPF_MAP_TYPE_HASH, size_of::<FileKey>(), size_of::<u8>(), files)?;
         }
-        let events = own("EVENTS", BPF_MAP_TYPE_RINGBUF, 0, 0, EVENTS)?;
+        let bytes = if recorded { EVENTS_RECORDED } else { EVENTS };
+        let events = own("EVENTS", BPF_MAP_TYPE_RINGBUF, 0, 0, bytes)?;
         let images = own("IMAGES", BPF_MAP_TYPE_RINGBUF, 0, 0, IMAGES)?;
         let failed = |map| move |source| Error::Map { action: "open", map, source };
         Ok(Self {
@@ -85,7 +88,7 @@ impl Place {
             None => load(programs, &runs, table)?,
         };
         let lock = Lock::run(place)?.ok_or(Error::Full { what: "runs", limit: RUNS })?;
-        match Own::make(programs, place, files)
+        match Own::make(programs, place, files, run.flags & Run::RECORD != 0)
             .and_then(|own| Ok((own, enter(programs, place, run, profile)?)))
         {
             Ok((own, id)) => Ok(Self { id, lock, own: Some(own) }),

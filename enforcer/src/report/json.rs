@@ -10,6 +10,7 @@
 mod target;
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     ffi::OsStr,
     fs::File,
@@ -17,11 +18,13 @@ use std::{
     os::unix::ffi::OsStrExt as _,
 };
 
-use serde::Serialize;
+use enforcer_common::{Budget, run::Counters};
+use serde::{Deserialize, Serialize};
 
 pub use target::{Address, Socket, Target};
 
 use super::{Legend, host::Host};
+use crate::profile::Budgets;
 
 /// The version of these objects.
 pub const SCHEMA: u32 = 1;
@@ -39,7 +42,7 @@ pub enum Line {
 }
 
 /// Bytes that are text most of the time: a string, or `{"lossy": "…", "hex": "…"}` if they are not UTF-8.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Text {
     /// It is text.
@@ -63,6 +66,28 @@ impl From<&[u8]> for Text {
             },
         }
     }
+}
+
+impl Text {
+    /// The bytes; none if they are not what they should be.
+    #[must_use]
+    pub fn bytes(&self) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::Utf8(text) => Some(Cow::Borrowed(text.as_bytes())),
+            Self::Bytes { hex, .. } => bytes_of(hex).map(Cow::Owned),
+        }
+    }
+}
+
+/// The bytes that hexadecimal digits stand for.
+#[must_use]
+pub fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).map(|digit| digit as u8);
+    let pair = |pair: &[u8]| match *pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    };
+    hex.as_bytes().chunks(2).map(pair).collect()
 }
 
 impl From<&OsStr> for Text {
@@ -114,7 +139,7 @@ impl From<&Legend> for Profile {
 }
 
 /// A user.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// User id.
     pub uid: u32,
@@ -195,6 +220,9 @@ pub struct Package {
     /// The lifecycle script.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub script: Option<Text>,
+    /// The directory that it is installed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Text>,
 }
 
 /// A process.
@@ -244,7 +272,7 @@ pub struct Trailer {
     pub remaining_tasks: u64,
     /// What was spent of the profile's budgets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub budgets: BTreeMap<&'static str, Spent>,
+    pub budgets: BTreeMap<String, Spent>,
     /// The budget that the run was tripped by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tripped: Option<&'static str>,
@@ -254,12 +282,22 @@ pub struct Trailer {
 }
 
 /// A budget and what was spent of it.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// What was spent: more than the limit if that was exceeded.
     pub spent: u64,
     /// The limit.
     pub limit: u64,
+}
+
+/// What was spent of the budgets that have a limit.
+#[must_use]
+pub fn spent(counters: &Counters, budgets: &Budgets) -> BTreeMap<String, Spent> {
+    let spent = |&budget: &Budget| {
+        let (spent, limit) = (counters.spent[budget as usize], budgets.0[budget as usize]?);
+        Some((budget.name().to_owned(), Spent { spent, limit }))
+    };
+    Budget::ALL.iter().filter_map(spent).collect()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

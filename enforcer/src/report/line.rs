@@ -79,6 +79,7 @@ pub(crate) mod samples {
             name: b"plain-crypto-js".to_vec(),
             version: Some(b"4.2.1".to_vec()),
             script: Some(b"postinstall".to_vec()),
+            path: None,
         }))
     }
 

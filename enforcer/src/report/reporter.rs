@@ -157,6 +157,11 @@ impl Reporter {
             .print(&format!("enforcer: {DENIED}tripped{DENIED:#}  {NAME}{who}{NAME:#}  {why}: {done}"));
     }
 
+    /// Something went wrong.
+    pub fn warning(&self, text: &str) {
+        self.terminal.warning(text);
+    }
+
     /// There is a pause: what was written should be where it can be read.
     pub fn flush(&mut self) {
         if let Some(error) = self.json.as_mut().and_then(json::Writer::flush) {
@@ -244,6 +249,7 @@ impl Reporter {
                 name: bytes(&package.name),
                 version: package.version.as_ref().map(bytes),
                 script: package.script.as_ref().map(bytes),
+                path: package.path.as_ref().map(bytes),
             }),
             process: process(record.tgid, record.tid, *image, images),
         }
@@ -265,7 +271,7 @@ fn process(pid: u32, tid: u32, image: Option<&Image>, images: &Images) -> json::
 }
 
 /// The budget that a run was tripped by.
-fn tripped_by(counters: &Counters) -> Option<Budget> {
+pub(crate) fn tripped_by(counters: &Counters) -> Option<Budget> {
     Budget::from_wire(u8::try_from(counters.tripped.checked_sub(1)?).ok()?)
 }
 
@@ -276,11 +282,6 @@ fn trailer(
     malformed: u64,
     remaining_tasks: u64,
 ) -> json::Trailer {
-    let limit = |budget: Budget| budgets.0[budget as usize];
-    let spent = |&budget: &Budget| {
-        limit(budget)
-            .map(|limit| (budget.name(), json::Spent { spent: counters.spent[budget as usize], limit }))
-    };
     let [exec, read, write, connect, unix, listen, socket, ..] = counters.denied;
     json::Trailer {
         ended: rfc3339(std::time::SystemTime::now()),
@@ -296,7 +297,7 @@ fn trailer(
         refused_forks: counters.refused_forks,
         malformed,
         remaining_tasks,
-        budgets: Budget::ALL.iter().filter_map(spent).collect(),
+        budgets: json::spent(counters, budgets),
         tripped: tripped_by(counters).map(Budget::name),
         refused_since: counters.refused_since,
     }

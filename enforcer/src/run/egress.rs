@@ -11,6 +11,7 @@ mod leases;
 mod policy;
 mod service;
 
-pub(super) use destinations::Destinations;
+pub(crate) use destinations::{Destinations, Way};
 pub(super) use leases::Leases;
+pub(crate) use leases::{join, now};
 pub(super) use service::{Note, Service};

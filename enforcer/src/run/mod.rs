@@ -13,13 +13,14 @@ pub mod child;
 pub mod choose;
 pub mod command;
 pub mod credentials;
-mod egress;
+pub(crate) mod egress;
 pub mod environment;
 mod error;
 pub mod inherited;
 pub mod invoker;
 mod plan;
 mod readable;
+mod recorded;
 pub mod registry;
 pub mod signals;
 pub mod sudo;
@@ -41,6 +42,12 @@ pub struct Options {
     pub audit: bool,
     /// Where to write the record.
     pub json: Option<PathBuf>,
+    /// Where to write a recording.
+    pub record: Option<PathBuf>,
+    /// Write secrets in arguments into the recording as they are.
+    pub unmasked: bool,
+    /// Take a profile that allows everything if none is named, and COMMAND asks for none.
+    pub observe: bool,
     /// Exit with [`Exit::Denied`] if anything was denied and COMMAND succeeded.
     pub fail_on_denial: bool,
     /// COMMAND and its arguments.

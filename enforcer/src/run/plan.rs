@@ -8,6 +8,7 @@ use std::{
     io,
     os::unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -22,12 +23,14 @@ use super::{
     egress::Destinations,
     inherited::Inherited,
     invoker::{self, Invoker},
+    recorded::Recorded,
     registry::{Registries, Registry},
 };
 use crate::{
     dns::Resolver,
     kernel::{Mode, Setup},
-    profile::{self, Compiled},
+    profile::{self, Compiled, Text},
+    recording::{Facts, Writer},
     report::{
         Legend,
         host::{Host as Machine, rfc3339},
@@ -35,6 +38,9 @@ use crate::{
         terminal::Terminal,
     },
 };
+
+/// What `enforcer record` uses where nobody names a profile: it allows what a rule can name.
+const OBSERVE: &str = include_str!("observe.yaml");
 
 /// What is to be run, and how.
 pub(super) struct Plan {
@@ -60,6 +66,8 @@ pub(super) struct Plan {
     pub(super) breaker: Breaker,
     /// The record.
     pub(super) json: Option<File>,
+    /// The recording.
+    pub(super) recording: Option<(Writer, Facts)>,
 }
 
 impl Plan {
@@ -72,7 +80,8 @@ impl Plan {
         let invoker = Invoker::detect()?;
         let credentials = Credentials::of(&invoker);
         let act = Error::system("act as the user");
-        let (profile, file, places) = credentials.act(|| look(options, &invoker)).map_err(act)??;
+        let Found { text, profile, file, places } =
+            credentials.act(|| look(options, &invoker)).map_err(act)??;
         let legend = Legend::new(&profile, &places);
         terminal.verbose(&format!("profile {} from {}", legend.name, legend.file));
         if !invoker::privileged() {
@@ -91,10 +100,36 @@ impl Plan {
         let audit = options.audit || profile.mode == profile::Mode::Audit;
         let mode = if audit { Mode::Audit } else { Mode::Enforce };
         let (budgets, respond) = (profile.budgets, profile.respond);
-        let setup =
-            Setup { mode, digest: profile.digest, anchors, resolver: resolver.port(), budgets, respond };
+        let setup = Setup {
+            mode,
+            digest: profile.digest,
+            anchors,
+            resolver: resolver.port(),
+            budgets,
+            respond,
+            record: options.record.is_some(),
+        };
         let breaker = Breaker::new(&budgets, respond.trip, !audit)?;
-        let json = record(options, &invoker, &credentials)?;
+        let json = options.json.as_deref().map(|path| open(path, &invoker, &credentials)).transpose()?;
+        let recording = match &options.record {
+            Some(path) => {
+                let out = open(path, &invoker, &credentials)?;
+                let compressed = path.extension().is_some_and(|extension| extension == "zst");
+                let writer = Writer::new(out, compressed).map_err(Error::system("begin the recording"))?;
+                let run = Recorded {
+                    options,
+                    invoker: &invoker,
+                    file: &file,
+                    text: &text,
+                    profile: &profile,
+                    legend: &legend,
+                    registries: &registries,
+                    enforces: !audit,
+                };
+                Some((writer, run.facts()))
+            }
+            None => None,
+        };
         let table = profile.table;
         Ok(Self {
             file,
@@ -108,6 +143,7 @@ impl Plan {
             legend,
             breaker,
             json,
+            recording,
         })
     }
 
@@ -142,19 +178,33 @@ impl Plan {
     }
 }
 
+/// What was looked for with the user's rights.
+struct Found {
+    text: Arc<Text>,
+    profile: Compiled,
+    file: PathBuf,
+    places: Places,
+}
+
 /// Finds profile, file and places, with the user's rights.
-fn look(options: &Options, invoker: &Invoker) -> Result<(Compiled, PathBuf, Places), Error> {
+fn look(options: &Options, invoker: &Invoker) -> Result<Found, Error> {
     let Options { profile, command, .. } = options;
     let environment = &invoker.environment;
-    let name = choose(profile.as_deref(), environment, command).ok_or_else(|| Error::NoProfile {
-        command: command.first().cloned().unwrap_or_default(),
-        available: profile::available().join(", "),
-    })?;
-    let profile = profile::load(&name.to_string_lossy())?;
+    let text = match choose(profile.as_deref(), environment, command) {
+        Some(name) => profile::find(&name.to_string_lossy())?,
+        None if options.observe => Text::new("observe.yaml (built in)", OBSERVE.to_owned()),
+        None => {
+            return Err(Error::NoProfile {
+                command: command.first().cloned().unwrap_or_default(),
+                available: profile::available().join(", "),
+            });
+        }
+    };
+    let profile = Compiled::new(&text)?;
     let typed = command.first().map(OsString::as_os_str).unwrap_or_default();
     let file = command::find(typed, environment.get("PATH"))?;
     let places = Places::find(invoker, &profile.variables)?;
-    Ok((profile, file, places))
+    Ok(Found { text, profile, file, places })
 }
 
 /// Says what one should know about the places.
@@ -179,14 +229,11 @@ fn warn(profile: &Compiled, places: &Places, invoker: &Invoker, terminal: &Termi
     }
 }
 
-/// Opens the record with the user's rights, so that it is theirs and no link leads us elsewhere.
-fn record(options: &Options, invoker: &Invoker, credentials: &Credentials) -> Result<Option<File>, Error> {
-    let Some(path) = &options.json else {
-        return Ok(None);
-    };
+/// Opens a record or a recording with the user's rights, so that it is theirs and no link leads us elsewhere.
+fn open(path: &Path, invoker: &Invoker, credentials: &Credentials) -> Result<File, Error> {
     let uid = invoker.uid.as_raw();
     let opened = credentials.act(|| create(path)).and_then(|file| file);
-    opened.map(Some).map_err(|source| Error::Record { path: path.clone(), uid, source })
+    opened.map_err(|source| Error::Record { path: path.to_owned(), uid, source })
 }
 
 /// Creates or empties a file. A named pipe that nobody reads is an error: waiting could not be interrupted.

@@ -2,9 +2,9 @@
 
 //! COMMAND's life: the kernel half set up and proven, COMMAND started, events read, signals passed on, the end.
 
-use std::{io, time::Duration};
+use std::{collections::VecDeque, io, time::Duration};
 
-use enforcer_common::{Kind, run::Counters};
+use enforcer_common::{Kind, Verdict, run::Counters};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -24,9 +24,10 @@ use super::{
     signals::{Received, Signals},
 };
 use crate::{
-    events::{Pump, Record},
+    events::{Pump, Record, pump::Batch},
     exit::Exit,
     kernel::{EgressMaps, Enforcement, Rings},
+    recording::Recorder,
     report::{Ending, Reporter, terminal::Terminal},
 };
 
@@ -61,10 +62,14 @@ pub(super) async fn supervise(
     }
     let mut reporter = Reporter::new(*terminal, plan.legend.clone(), plan.enforces());
     let (header, enforces) = (plan.header(options), plan.enforces());
-    let Plan { file, inherited, invoker, credentials, destinations, resolver, breaker, json, .. } = plan;
+    let Plan {
+        file, inherited, invoker, credentials, destinations, resolver, breaker, json, recording, ..
+    } = plan;
     reporter.record(json, header);
-    let answering =
-        Service::start(resolver, destinations, maps, enforces).map_err(Error::system("start the resolver"));
+    let recorder = recording.map(|(writer, facts)| Recorder::new(writer, facts));
+    let records = recorder.is_some();
+    let answering = Service::start(resolver, destinations, maps, enforces, records)
+        .map_err(Error::system("start the resolver"));
     let service = match answering {
         Ok(service) => service,
         Err(error) => return Err(undo(kernel, error)),
@@ -79,7 +84,12 @@ pub(super) async fn supervise(
         Ok(child) => child,
         Err(error) => return Err(undo(kernel, error)),
     };
-    let mut watch = Watch { rings, pump: Pump::default(), reporter, breaker, service, refused: 0 };
+    let mut pump = Pump::default();
+    if records {
+        pump.images().keep_account();
+    }
+    let notes = VecDeque::new();
+    let mut watch = Watch { rings, pump, notes, reporter, recorder, breaker, service, refused: 0 };
     let status = watch.until_exit(child, signals, &kernel).await;
     watch.settle(&kernel).await;
     let status = status.unwrap_or_else(|error| {
@@ -108,7 +118,10 @@ fn undo(kernel: Enforcement, error: Error) -> Error {
 struct Watch {
     rings: Rings,
     pump: Pump,
+    /// What the resolver had to tell, and was not told yet.
+    notes: VecDeque<Note>,
     reporter: Reporter,
+    recorder: Option<Recorder>,
     breaker: Breaker,
     service: Service,
     /// Lookups that were refused.
@@ -143,7 +156,7 @@ impl Watch {
                         ready.clear_ready();
                     }
                 }
-                Some(note) = self.service.note() => { self.read(); self.heed(note); }
+                Some(note) = self.service.note() => { self.notes.push_back(note); self.read(); }
                 _ = tick.tick() => { self.read(); }
             }
             self.break_off(kernel);
@@ -170,38 +183,73 @@ impl Watch {
     }
 
     /// Reads a batch. True if there may be more.
+    ///
+    /// An image's record is written before anything that refers to it, so images are taken last. What the resolver told
+    /// before an event was made comes before it.
     fn read(&mut self) -> bool {
-        let Self { rings, pump, reporter, .. } = self;
-        let more = pump.pump(&mut rings.events, &mut rings.images, |observed| reporter.observe(&observed));
+        let batch = Batch::take(&mut self.rings.events);
+        while let Some(note) = self.service.try_note() {
+            self.notes.push_back(note);
+        }
+        let more = self.pump.take_images(&mut self.rings.images) | batch.is_full();
+        for record in batch.records(&mut self.pump) {
+            while let Some(note) = self.notes.pop_front_if(|note| note.time() <= record.time) {
+                self.heed(note);
+            }
+            self.observe(record);
+        }
         if !more {
-            if let Some(log) = &mut rings.log {
+            while let Some(note) = self.notes.pop_front() {
+                self.heed(note);
+            }
+            if let Some(log) = &mut self.rings.log {
                 log.flush();
             }
-            reporter.flush();
+            self.reporter.flush();
+            if let Some(error) = self.recorder.as_mut().and_then(Recorder::flush) {
+                self.reporter.warning(&format!("failed to write the recording: {error}; it ends here"));
+            }
         }
         more
+    }
+
+    /// Tells of a decision.
+    fn observe(&mut self, record: Record<'_>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.executed(self.pump.images(), record.time);
+            recorder.observe(&record, self.pump.observed(record).images);
+        }
+        let excepted = record.exception != 0 && record.kind != Kind::Resolve;
+        if record.verdict != Verdict::Allow || excepted {
+            self.reporter.observe(&self.pump.observed(record));
+        }
     }
 
     /// Takes in what the resolver has to tell. The programs that it concerns have been read.
     fn heed(&mut self, note: Note) {
         match note {
-            Note::Led { name, address } => self.reporter.led(name, address),
-            Note::Refused { time, asker, text, verdict, reason } => {
-                self.refused += 1;
-                let record = Record {
+            Note::Led { time, until, name, address } => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.led(time, &name, address, until);
+                }
+                self.reporter.led(name, address);
+            }
+            Note::Asked { time, asker, text, verdict, reason, rule, exception } => {
+                self.refused += u64::from(verdict != Verdict::Allow);
+                self.observe(Record {
                     time,
                     image: asker.image,
                     tgid: asker.tgid,
                     tid: asker.tid,
-                    rule: 0,
-                    exception: 0,
+                    rule,
+                    exception,
+                    step: 0,
                     kind: Kind::Resolve,
                     verdict,
                     reason,
                     stage: u8::try_from(asker.stage).unwrap_or(u8::MAX),
                     text: text.as_bytes(),
-                };
-                self.reporter.observe(&self.pump.observed(record));
+                });
             }
         }
     }
@@ -216,9 +264,6 @@ impl Watch {
                 if !self.read() {
                     break;
                 }
-            }
-            while let Some(note) = self.service.try_note() {
-                self.heed(note);
             }
             if left == 0 || Instant::now() >= deadline {
                 return;
@@ -240,7 +285,7 @@ impl Watch {
             Ok(mut counters) => {
                 // The kernel sees packets; which names are in them only the resolver knows.
                 counters.denied[Kind::Resolve as usize] += self.refused + self.service.lost();
-                counters.lost_events += self.service.lost();
+                counters.lost_events += self.service.lost() + self.service.lost_to_recording();
                 (since(before, counters), status)
             }
             Err(error) => {
@@ -262,7 +307,13 @@ impl Watch {
             if denied && options.fail_on_denial && status.is_success() { Exit::Denied } else { status };
         let malformed = self.pump.malformed();
         self.lookups(terminal);
-        self.reporter.finish(&Ending { exit, counters, malformed, remaining });
+        let ending = Ending { exit, counters, malformed, remaining };
+        self.reporter.finish(&ending);
+        if let Some(recorder) = &mut self.recorder
+            && let Some(error) = recorder.finish(self.pump.images(), &ending)
+        {
+            terminal.warning(&format!("the recording is incomplete: {error}"));
+        }
         exit
     }
 }

@@ -5,9 +5,10 @@
 use std::net::IpAddr;
 
 use enforcer_common::{
-    Kind,
-    address::{GRANT_RECORDED, Protocol},
-    table::STAGES,
+    Decision, Kind,
+    address::{Endpoint, GRANT_RECORDED, Protocol},
+    decide::resolve,
+    table::{Outcome, STAGES},
 };
 
 use super::super::registry::Registries;
@@ -21,7 +22,7 @@ const BOTH: &[Protocol] = &[Protocol::Tcp, Protocol::Udp];
 
 /// Where the rules of a run lead by name.
 #[derive(Debug)]
-pub(in crate::run) struct Destinations {
+pub(crate) struct Destinations {
     list: Vec<Destination>,
     /// Stages that may reach every address, so that names tell nothing.
     open: [bool; STAGES],
@@ -41,15 +42,25 @@ struct Destination {
 
 /// Something that a stage may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Way {
+pub(crate) struct Way {
     /// The stage.
-    pub(super) stage: u8,
+    pub(crate) stage: u8,
     /// The rule, as the kernel's grants have it.
-    pub(super) rule: u16,
+    pub(crate) rule: u16,
     /// The port.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// The protocol.
-    pub(super) protocol: Protocol,
+    pub(crate) protocol: Protocol,
+}
+
+impl Way {
+    /// What it leads to at an address.
+    pub(crate) const fn endpoint(&self, address: IpAddr) -> Endpoint {
+        match address {
+            IpAddr::V4(address) => Endpoint::v4(address.octets(), self.port, self.protocol),
+            IpAddr::V6(address) => Endpoint::v6(address.octets(), self.port, self.protocol),
+        }
+    }
 }
 
 /// Whom a destination names.
@@ -79,7 +90,7 @@ impl From<&url::Host> for Whom {
 
 impl Destinations {
     /// Those of a profile. `registries` are what `${npm.registry}` and the like stand for.
-    pub(in crate::run) fn new(profile: &Compiled, registries: &Registries) -> Self {
+    pub(crate) fn new(profile: &Compiled, registries: &Registries) -> Self {
         let mut list = Vec::new();
         for rule in &profile.hosts {
             match &rule.host {
@@ -98,8 +109,15 @@ impl Destinations {
         Self { list, open }
     }
 
-    /// Whether a stage may look up a name.
-    pub(super) fn judge(&self, stage: u8, name: &str) -> Judgement {
+    /// Whether a stage may look up a name, and which rule says so.
+    pub(crate) fn decide(&self, stage: u8, name: &str) -> Decision {
+        let mut found = self.list.iter().filter(|d| d.stage == stage && d.host.matches(name)).map(|d| d.rule);
+        let open = self.open.get(usize::from(stage)) == Some(&true);
+        resolve(Outcome::NONE, open, || found.next().unwrap_or(0))
+    }
+
+    /// Whether a stage may look up a name, and whether it may lead to private addresses.
+    pub(crate) fn judge(&self, stage: u8, name: &str) -> Judgement {
         if self.open.get(usize::from(stage)) == Some(&true) {
             return Judgement::Allowed { private: true };
         }
@@ -111,7 +129,7 @@ impl Destinations {
     }
 
     /// What opens when a name leads to an address.
-    pub(super) fn ways<'a>(&'a self, name: &'a str, address: IpAddr) -> impl Iterator<Item = Way> + 'a {
+    pub(crate) fn ways<'a>(&'a self, name: &'a str, address: IpAddr) -> impl Iterator<Item = Way> + 'a {
         let special = is_special(address);
         let led = self.list.iter().filter(move |d| (d.private || !special) && d.host.matches(name));
         led.flat_map(Destination::ways)
@@ -119,7 +137,7 @@ impl Destinations {
 
     /// What is open from the start: hosts that are addresses, and what the system's file of hosts says. Both are the
     /// operator's word, so they may be private.
-    pub(super) fn fixed<'a>(&'a self, hosts: &'a Hosts) -> impl Iterator<Item = (IpAddr, Way)> + 'a {
+    pub(crate) fn fixed<'a>(&'a self, hosts: &'a Hosts) -> impl Iterator<Item = (IpAddr, Way)> + 'a {
         self.list.iter().flat_map(|destination| {
             let addresses: Vec<IpAddr> = match &destination.host {
                 Whom::At(address) => vec![*address],

@@ -5,7 +5,7 @@
 use std::{collections, io, net::IpAddr, time::Duration};
 
 use aya::maps::{HashMap, MapData};
-use enforcer_common::address::{Endpoint, GRANT_RECORDED, Grant, GrantKey};
+use enforcer_common::address::{GRANT_RECORDED, Grant, GrantKey};
 use nix::time::{ClockId, clock_gettime};
 
 use super::destinations::Way;
@@ -32,19 +32,10 @@ impl Leases {
         self.until(address, way, u64::MAX)
     }
 
-    /// Opens an address for as long as an answer is good, and [`GRACE`].
-    pub(super) fn open(&mut self, address: IpAddr, way: Way, ttl: Duration) -> io::Result<()> {
-        let until = now()? + ttl.saturating_add(GRACE);
-        self.until(address, way, u64::try_from(until.as_nanos()).unwrap_or(u64::MAX))
-    }
-
-    fn until(&mut self, address: IpAddr, way: Way, until: u64) -> io::Result<()> {
-        let Way { stage, rule, port, protocol } = way;
-        let endpoint = match address {
-            IpAddr::V4(address) => Endpoint::v4(address.octets(), port, protocol),
-            IpAddr::V6(address) => Endpoint::v6(address.octets(), port, protocol),
-        };
-        let key = GrantKey { stage: u32::from(stage), endpoint };
+    /// Opens an address until then.
+    pub(super) fn until(&mut self, address: IpAddr, way: Way, until: u64) -> io::Result<()> {
+        let Way { stage, rule, .. } = way;
+        let key = GrantKey { stage: u32::from(stage), endpoint: way.endpoint(address) };
         let new = Grant { until, rule, reserved: [0; 3] };
         let grant = self.held.get(&key).map_or(new, |old| join(*old, new));
         if self.held.get(&key) == Some(&grant) {
@@ -70,14 +61,19 @@ impl Leases {
 
 /// Two grants of one address: the longer time; and the rule that was written first, if possible one whose uses need
 /// not be recorded.
-fn join(a: Grant, b: Grant) -> Grant {
+pub(crate) fn join(a: Grant, b: Grant) -> Grant {
     let order = |rule: u16| (rule & GRANT_RECORDED, rule);
     let rule = if order(a.rule) <= order(b.rule) { a.rule } else { b.rule };
     Grant { until: a.until.max(b.until), rule, reserved: [0; 3] }
 }
 
+/// Until when an address is open that an answer led to: for as long as the answer is good, and [`GRACE`].
+pub(super) fn end(now: Duration, ttl: Duration) -> u64 {
+    u64::try_from((now + ttl.saturating_add(GRACE)).as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The time since boot, as the kernel programs tell it.
-pub(super) fn now() -> io::Result<Duration> {
+pub(crate) fn now() -> io::Result<Duration> {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).map_err(io::Error::from)
 }
 

@@ -6,22 +6,23 @@ use std::{
     cell::RefCell,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use aya::maps::{HashMap, MapData};
 use enforcer_common::{
-    Reason, Verdict,
+    Decision, Reason, Verdict,
     address::Protocol,
     lookup::{Asker, Port},
 };
 use tokio::sync::mpsc::Sender;
 
-use super::{Destinations, Leases, Note, leases::now};
+use super::{
+    Destinations, Leases, Note,
+    leases::{self, now},
+    service::Lost,
+};
 use crate::dns::{self, Judgement, Refusal, Transport};
 
 /// A run that may look up some names.
@@ -31,6 +32,8 @@ pub(super) struct Policy {
     pub(super) run: u32,
     /// Whether refusals are made.
     pub(super) enforces: bool,
+    /// Whether what is allowed is told, too.
+    pub(super) records: bool,
     /// Which names.
     pub(super) destinations: Destinations,
     /// What they opened.
@@ -39,8 +42,8 @@ pub(super) struct Policy {
     pub(super) askers: HashMap<MapData, Port, Asker>,
     /// Who is told.
     pub(super) notes: Sender<Note>,
-    /// Refusals that nobody could be told of.
-    pub(super) lost: Arc<AtomicU64>,
+    /// What nobody could be told of.
+    pub(super) lost: Arc<Lost>,
 }
 
 impl dns::Policy for Policy {
@@ -57,10 +60,9 @@ impl dns::Policy for Policy {
     }
 
     fn judge(&self, asker: &Asker, name: &str) -> Judgement {
-        let stage = u8::try_from(asker.stage).unwrap_or(u8::MAX);
-        match self.destinations.judge(stage, name) {
+        match self.destinations.judge(stage(asker), name) {
             Judgement::Refused if !self.enforces => {
-                self.tell(asker, name, Reason::Default);
+                self.tell(asker, name, &Decision::denied(Reason::Default));
                 Judgement::Allowed { private: true }
             }
             judgement => judgement,
@@ -68,37 +70,68 @@ impl dns::Policy for Policy {
     }
 
     fn grant(&self, asked: &str, address: IpAddr, ttl: Duration) -> io::Result<()> {
+        let time = now()?;
+        let until = leases::end(time, ttl);
         let mut leases = self.leases.borrow_mut();
         for way in self.destinations.ways(asked, address) {
-            leases.open(address, way, ttl)?;
+            leases.until(address, way, until)?;
         }
-        self.led(asked, address);
+        self.led(time, asked, address, Some(until));
         Ok(())
     }
 
-    fn refused(&self, asker: &Asker, name: &str, _record_type: &str, why: Refusal) {
+    fn looked_up(&self, asker: &Asker, name: &str) {
+        let decision = self.destinations.decide(stage(asker), name);
+        // In audit mode, that others would be refused was told when they were judged.
+        if self.records && decision.allows() {
+            self.tell(asker, name, &decision);
+        }
+    }
+
+    fn refused(&self, asker: &Asker, name: &str, record_type: &str, why: Refusal) {
         match why {
-            Refusal::NotAllowed => self.tell(asker, name, Reason::Default),
+            // A class beside that of the internet.
+            Refusal::NotAllowed if record_type.contains(' ') => {
+                self.tell(asker, name, &Decision::denied(Reason::Family));
+            }
+            Refusal::NotAllowed => self.tell(asker, name, &Decision::denied(Reason::Default)),
             Refusal::Private(address) => {
-                self.led(name, address);
-                self.tell(asker, &format!("{name} {address}"), Reason::Private);
+                self.led(now().unwrap_or_default(), name, address, None);
+                self.tell(asker, &format!("{name} {address}"), &Decision::denied(Reason::Private));
             }
         }
     }
 }
 
 impl Policy {
-    fn tell(&self, asker: &Asker, text: &str, reason: Reason) {
-        let verdict = if self.enforces { Verdict::Deny } else { Verdict::WouldDeny };
-        let time = now().map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
-        let note = Note::Refused { time, asker: *asker, text: text.to_owned(), verdict, reason };
+    fn tell(&self, asker: &Asker, text: &str, decision: &Decision) {
+        let verdict = match decision.allows() {
+            true => Verdict::Allow,
+            false if self.enforces => Verdict::Deny,
+            false => Verdict::WouldDeny,
+        };
+        let Decision { reason, rule, exception, .. } = *decision;
+        let (time, text) = (nanoseconds(now().unwrap_or_default()), text.to_owned());
+        let note = Note::Asked { time, asker: *asker, text, verdict, reason, rule, exception };
         if self.notes.try_send(note).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            let lost = if decision.allows() { &self.lost.other } else { &self.lost.refused };
+            lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Where a name led only makes reports better: it may be lost.
-    fn led(&self, name: &str, address: IpAddr) {
-        let _ = self.notes.try_send(Note::Led { name: name.to_owned(), address });
+    /// Where a name led makes reports better, and may be lost, unless a recording needs it.
+    fn led(&self, time: Duration, name: &str, address: IpAddr, until: Option<u64>) {
+        let note = Note::Led { time: nanoseconds(time), until, name: name.to_owned(), address };
+        if self.notes.try_send(note).is_err() && self.records {
+            self.lost.other.fetch_add(1, Ordering::Relaxed);
+        }
     }
+}
+
+fn stage(asker: &Asker) -> u8 {
+    u8::try_from(asker.stage).unwrap_or(u8::MAX)
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

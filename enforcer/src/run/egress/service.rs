@@ -29,8 +29,8 @@ const WAITING: usize = 4096;
 /// What the resolver has to tell.
 #[derive(Debug)]
 pub(in crate::run) enum Note {
-    /// A lookup was refused, or in audit mode would have been.
-    Refused {
+    /// A lookup was refused, or in audit mode would have been; in a run that is recorded, also one that was not.
+    Asked {
         /// When, in nanoseconds since boot.
         time: u64,
         /// Whose.
@@ -41,9 +41,17 @@ pub(in crate::run) enum Note {
         verdict: Verdict,
         /// Why.
         reason: Reason,
+        /// The rule, or 0.
+        rule: u16,
+        /// The exception, or 0.
+        exception: u16,
     },
     /// A name led to an address.
     Led {
+        /// When, in nanoseconds since boot.
+        time: u64,
+        /// Until when that opens it, if it does.
+        until: Option<u64>,
         /// The name that was asked for.
         name: String,
         /// The address.
@@ -51,12 +59,30 @@ pub(in crate::run) enum Note {
     },
 }
 
+impl Note {
+    /// When it was, in nanoseconds since boot.
+    pub(in crate::run) const fn time(&self) -> u64 {
+        match self {
+            Self::Asked { time, .. } | Self::Led { time, .. } => *time,
+        }
+    }
+}
+
+/// What could not be told.
+#[derive(Debug, Default)]
+pub(in crate::run) struct Lost {
+    /// Refusals.
+    pub(super) refused: AtomicU64,
+    /// What only recordings need.
+    pub(super) other: AtomicU64,
+}
+
 /// A resolver at work. It ends when this is dropped; what is looked up after that fails.
 #[derive(Debug)]
 pub(in crate::run) struct Service {
     notes: mpsc::Receiver<Note>,
     counts: Arc<Counts>,
-    lost: Arc<AtomicU64>,
+    lost: Arc<Lost>,
     _end: oneshot::Sender<()>,
 }
 
@@ -67,6 +93,7 @@ impl Service {
         destinations: Destinations,
         maps: EgressMaps,
         enforces: bool,
+        records: bool,
     ) -> io::Result<Self> {
         let mut leases = Leases::new(maps.grants);
         let hosts = Hosts::read();
@@ -79,12 +106,13 @@ impl Service {
         // Now, before anything of the run can change the file.
         let Configuration { servers, search } = Configuration::read();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (run, askers, lost) = (maps.run, maps.askers, Arc::<AtomicU64>::default());
+        let (run, askers, lost) = (maps.run, maps.askers, Arc::<Lost>::default());
         let uncounted = Arc::clone(&lost);
         thread::Builder::new().name("resolver".to_owned()).spawn(move || {
             let policy = Policy {
                 run,
                 enforces,
+                records,
                 destinations,
                 leases: RefCell::new(leases),
                 askers,
@@ -116,7 +144,12 @@ impl Service {
 
     /// Refusals that were made and could not be told.
     pub(in crate::run) fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.lost.refused.load(Ordering::Relaxed)
+    }
+
+    /// What a recording lacks besides.
+    pub(in crate::run) fn lost_to_recording(&self) -> u64 {
+        self.lost.other.load(Ordering::Relaxed)
     }
 
     /// What went wrong so far.

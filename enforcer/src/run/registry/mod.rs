@@ -26,6 +26,12 @@ pub use url::Registry;
 #[derive(Clone, Debug, Default)]
 pub struct Registries(Vec<(Of, Registry)>);
 
+impl FromIterator<(Of, Registry)> for Registries {
+    fn from_iter<T: IntoIterator<Item = (Of, Registry)>>(registries: T) -> Self {
+        Self(registries.into_iter().collect())
+    }
+}
+
 impl Registries {
     /// Asks for those that rules name.
     ///

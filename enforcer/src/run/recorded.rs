@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What a recording says of a run besides what happens.
+
+use std::{os::unix::ffi::OsStrExt as _, path::Path};
+
+use super::{Options, egress, invoker::Invoker, registry::Registries};
+use crate::{
+    dns::hosts::Hosts,
+    kernel::hooks::{HOOKS, REDIRECTS},
+    profile::{Compiled, Text},
+    recording::{
+        Facts,
+        format::{Header, Profile, Registry, VERSION, Variable},
+        mask::Mask,
+    },
+    report::{
+        Legend,
+        host::{Host, rfc3339},
+        json::User,
+    },
+};
+
+/// Names of the system's file of hosts that are written down.
+const HOSTS: usize = 4096;
+
+/// A run that is recorded.
+pub(super) struct Recorded<'a> {
+    pub(super) options: &'a Options,
+    pub(super) invoker: &'a Invoker,
+    pub(super) file: &'a Path,
+    pub(super) text: &'a Text,
+    pub(super) profile: &'a Compiled,
+    pub(super) legend: &'a Legend,
+    pub(super) registries: &'a Registries,
+    pub(super) enforces: bool,
+}
+
+impl Recorded<'_> {
+    /// The beginning of the recording.
+    pub(super) fn facts(&self) -> Facts {
+        let Self { options, invoker, file, legend, .. } = self;
+        let environment = invoker.environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let mask = if options.unmasked { Mask::nothing() } else { Mask::secrets(environment) };
+        let command: Vec<_> = options.command.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let boottime = egress::now().unwrap_or_default().as_nanos();
+        let header = Header {
+            version: VERSION,
+            enforcer: env!("CARGO_PKG_VERSION").to_owned(),
+            started: rfc3339(std::time::SystemTime::now()),
+            boottime_ns: u64::try_from(boottime).unwrap_or(u64::MAX),
+            mode: if self.enforces { "enforce" } else { "audit" }.to_owned(),
+            command: mask.arguments(&command).iter().map(|word| word.as_slice().into()).collect(),
+            executable: file.as_os_str().into(),
+            masked: mask.is_on(),
+            user: User { uid: invoker.uid.as_raw(), gid: invoker.gid.as_raw(), name: invoker.name.clone() },
+            host: Host::current(),
+            hooks: HOOKS.iter().chain(REDIRECTS).map(|hook| hook.name.to_owned()).collect(),
+            profile: self.profile(),
+            variables: legend
+                .anchors
+                .iter()
+                .map(|(name, value)| Variable { name: name.clone(), value: value.as_slice().into() })
+                .collect(),
+            registries: self
+                .registries
+                .iter()
+                .map(|(of, registry)| Registry {
+                    name: of.variable().to_owned(),
+                    host: registry.host.to_string(),
+                    port: registry.port,
+                })
+                .collect(),
+            hosts: Hosts::read().iter().take(HOSTS).map(|(name, to)| (name.to_owned(), to)).collect(),
+        };
+        Facts { header, mask, budgets: self.profile.budgets }
+    }
+
+    fn profile(&self) -> Profile {
+        let Self { text, profile, legend, .. } = self;
+        Profile {
+            name: profile.name.clone(),
+            file: legend.file.clone(),
+            sha256: legend.digest.clone(),
+            text: text.text().to_owned(),
+            stages: profile.stages.clone(),
+            rules: legend.rules.iter().map(|rule| (rule.place.clone(), rule.text.clone())).collect(),
+        }
+    }
+}
