@@ -115,6 +115,13 @@ Exit status:
   1  differences
   2  a profile has errors, or wrong usage";
 
+/// What `enforcer replay --help` says about the statuses.
+pub const REPLAY_TABLE: &str = "\
+Exit status:
+  0  nothing is denied (with --against: no difference)
+  1  something is denied (with --against: there are differences)
+  2  a recording cannot be read or is not reproduced, a profile has errors, or wrong usage";
+
 #[cfg(test)]
 mod tests {
     use super::*;

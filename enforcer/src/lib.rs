@@ -10,5 +10,6 @@ pub mod exit;
 pub mod kernel;
 pub mod profile;
 pub mod recording;
+pub mod replay;
 pub mod report;
 pub mod run;

@@ -6,6 +6,8 @@ mod doctor;
 pub mod output;
 pub mod profile;
 pub mod record;
+mod recordings;
+pub mod replay;
 pub mod run;
 
 use std::ffi::OsString;
@@ -30,6 +32,7 @@ pub struct Cli {
 enum Command {
     Run(run::Args),
     Record(record::Args),
+    Replay(replay::Args),
     Profile(profile::Args),
     Doctor(doctor::Args),
 }
@@ -44,6 +47,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             match command {
                 Command::Run(args) => run::main(args, output),
                 Command::Record(args) => record::main(args, output),
+                Command::Replay(args) => replay::main(&args, output),
                 Command::Profile(args) => profile::main(args, output),
                 Command::Doctor(args) => doctor::main(&args, output),
             }
