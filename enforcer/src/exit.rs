@@ -122,6 +122,13 @@ Exit status:
   1  something is denied (with --against: there are differences)
   2  a recording cannot be read or is not reproduced, a profile has errors, or wrong usage";
 
+/// What `enforcer compare --help` says about the statuses.
+pub const COMPARE_TABLE: &str = "\
+Exit status:
+  0  nothing is new
+  1  something is new
+  2  a recording cannot be read, or wrong usage";
+
 #[cfg(test)]
 mod tests {
     use super::*;

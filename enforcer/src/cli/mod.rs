@@ -2,6 +2,7 @@
 
 //! The command line: one file for each subcommand, with its arguments and its entry.
 
+pub mod compare;
 mod doctor;
 pub mod output;
 pub mod profile;
@@ -33,6 +34,7 @@ enum Command {
     Run(run::Args),
     Record(record::Args),
     Replay(replay::Args),
+    Compare(compare::Args),
     Profile(profile::Args),
     Doctor(doctor::Args),
 }
@@ -48,6 +50,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
                 Command::Run(args) => run::main(args, output),
                 Command::Record(args) => record::main(args, output),
                 Command::Replay(args) => replay::main(&args, output),
+                Command::Compare(args) => compare::main(&args, output),
                 Command::Profile(args) => profile::main(args, output),
                 Command::Doctor(args) => doctor::main(&args, output),
             }
