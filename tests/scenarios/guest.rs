@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::keeper;
@@ -85,8 +85,15 @@ impl Place {
         let record = self.path("record.jsonl");
         let mut run = Command::new("enforcer");
         run.args(["run", "--profile"]).arg(profile).arg("--json").arg(&record);
-        run.args(options).arg("--").args(command);
-        Run { ended: finish(run), record }
+        let recording = self.path("recording.jsonl.zst");
+        let _ = fs::remove_file(&recording);
+        run.arg("--record").arg(&recording).args(options).arg("--").args(command);
+        let run = Run { ended: finish(run), record };
+        // Where nothing was started there is none.
+        if recording.exists() {
+            replayed(&recording, false);
+        }
+        run
     }
 
     /// The attack under `profile`, and its tally.
@@ -172,6 +179,24 @@ impl Run {
             .filter(|line| line["type"] == "trailer")
             .unwrap_or_else(|| panic!("cut off: {self:#?}"))
     }
+}
+
+/// Replays a recording: the profile that made it decides the same again. With `forget`, stages and open addresses are worked
+/// out, as for any other profile, and not taken from the recording.
+pub(crate) fn replayed(recording: &Path, forget: bool) -> Value {
+    let mut replay = Command::new("enforcer");
+    replay.args(["replay", "--json"]).args(forget.then_some("--forget")).arg(recording);
+    let ended = finish(replay);
+    let answer: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:#?}"));
+    assert!(ended.status < 2 && answer["recordings"] == 1, "{ended:#?}");
+    let exact = if forget { json!(0) } else { answer["events"].clone() };
+    assert_eq!((&answer["own"], &answer["not_reproduced"]), (&exact, &json!(0)), "{answer:#}");
+    if answer["lost"] == 0 {
+        for changed in ["newly_denied", "newly_allowed", "strayed", "undecided"] {
+            assert_eq!(answer[changed], 0, "{changed}: {answer:#}");
+        }
+    }
+    answer
 }
 
 /// The lines of a record.

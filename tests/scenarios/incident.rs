@@ -2,9 +2,9 @@
 
 //! The incidents, each first bare, where it must really do its harm, and then under the shipped profile.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::guest::{Ended, Place, read_record, sh};
+use crate::guest::{Ended, Place, read_record, replayed, sh};
 
 /// What arrived at the listener, what was tried, and what the registry holds of the package that the worm spreads to.
 struct Evidence {
@@ -19,7 +19,9 @@ fn install(place: &Place, app: &str, install: &str, profile: Option<&str>) -> (E
     std::fs::write("/etc/sudoers.d/builder", "builder ALL=(root) NOPASSWD: ALL\n").unwrap();
     let record = place.for_builder("record.jsonl");
     let wrapper = profile.map_or_else(String::new, |profile| {
-        format!("sudo enforcer run --profile {profile} --json {} -- ", record.display())
+        let recording = place.for_builder("recording.jsonl.zst");
+        let (record, recording) = (record.display(), recording.display());
+        format!("sudo enforcer run --profile {profile} --json {record} --record {recording} -- ")
     });
     let script = format!(
         "app=$(testbed-app {app})
@@ -56,6 +58,14 @@ fn stopped(profiles: &[&str], app: &str, command: &str, package: &str) -> Spread
     assert!(bare.summary["beacons"].as_u64().unwrap() > 0, "nothing arrived: {:#}", bare.summary);
     assert!(bare.summary["canary_bytes"].as_u64().unwrap() > 0, "no canary left: {:#}", bare.summary);
     let mut spread = Spread { bare: bare.published != before, enforced: false };
+    // What is new against an install of something harmless, and nothing else, is the package's.
+    let clean = command.starts_with("npm install").then(|| {
+        install(&place, app, "npm install left-pad-fixture", Some("npm-install")).0.success();
+        let (recording, clean) =
+            (place.for_builder("recording.jsonl.zst"), place.for_builder("clean.jsonl.zst"));
+        std::fs::rename(recording, &clean).unwrap();
+        clean
+    });
     for &profile in profiles {
         println!("{profile}");
         let (ended, held) = install(&place, app, command, Some(profile));
@@ -68,6 +78,26 @@ fn stopped(profiles: &[&str], app: &str, command: &str, package: &str) -> Spread
         let theirs = lines.iter().filter(|line| line["package"]["name"] == package).count();
         assert!(theirs > 0, "no denial names {package}: {lines:#?}");
         assert!(ended.stderr.contains(package), "{}", ended.stderr);
+        for forget in [false, true] {
+            let replayed = replayed(&place.for_builder("recording.jsonl.zst"), forget);
+            assert_eq!((&replayed["lost"], &replayed["cut"]), (&json!(0), &json!([])), "{replayed:#}");
+            let findings = replayed["findings"].as_array().unwrap().iter();
+            assert!(
+                findings.filter(|f| f["package"].as_str().unwrap().contains(package)).count() > 0,
+                "{replayed:#}"
+            );
+        }
+        if let Some(clean) = &clean {
+            let compared = sh(&format!(
+                "enforcer compare --json {} -- {} || [ $? = 1 ]",
+                clean.display(),
+                place.for_builder("recording.jsonl.zst").display()
+            ));
+            let compared: Value = serde_json::from_str(&compared.success().stdout).unwrap();
+            let news = compared["news"].as_array().unwrap();
+            let others: Vec<_> = news.iter().filter(|new| new["package"] != package).collect();
+            assert!(others.is_empty() && news.len() > 3, "{compared:#}");
+        }
         spread.enforced |= held.published != bare.published;
         if profile == "npm-install" {
             ended.success();

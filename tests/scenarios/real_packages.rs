@@ -2,7 +2,9 @@
 
 //! Real packages: an ordinary install is not disturbed.
 
-use crate::guest::{Place, read_record, sh};
+use serde_json::json;
+
+use crate::guest::{Place, read_record, replayed, sh};
 
 /// Profiles that leave an ordinary install alone, and the variables of the environment that it needs under them. husky
 /// installs hooks, which a build host does not need and `npm-ci-strict` does not allow.
@@ -18,7 +20,12 @@ fn an_ordinary_install_meets_no_denial_and_has_the_same_result() {
     for (profile, settings) in PROFILES {
         println!("{profile}");
         let record = place.for_builder("record.jsonl");
-        let wrapper = format!("sudo enforcer run --profile {profile} --json {} --", record.display());
+        let recording = place.for_builder(&format!("{profile}.jsonl.zst"));
+        let wrapper = format!(
+            "sudo enforcer run --profile {profile} --json {} --record {} --",
+            record.display(),
+            recording.display()
+        );
         let held = install(settings, &wrapper);
         let lines = read_record(&record);
         let denials: Vec<_> = lines.iter().filter(|line| line["type"] == "event").collect();
@@ -26,6 +33,13 @@ fn an_ordinary_install_meets_no_denial_and_has_the_same_result() {
         let trailer = lines.last().unwrap();
         assert!(trailer["decisions"].as_u64().unwrap() > 1000, "{trailer:#}");
         assert_eq!(trailer["lost_events"], 0);
+        for forget in [false, true] {
+            let replayed = replayed(&recording, forget);
+            println!("{replayed}");
+            assert_eq!((&replayed["lost"], &replayed["denied"]), (&json!(0), &json!(0)), "{replayed:#}");
+            // Lookups are not the kernel's decisions; every one of those has an event.
+            assert!(replayed["events"].as_u64() >= trailer["decisions"].as_u64(), "{trailer:#} {replayed:#}");
+        }
         let differs = bare.files.lines().zip(held.files.lines()).find(|(bare, held)| bare != held);
         assert!(bare.files == held.files, "the first difference: {differs:?}");
         assert!(settings == "HUSKY=0" || bare.hooks == held.hooks, "{} {}", bare.hooks, held.hooks);

@@ -50,6 +50,8 @@ pub struct Args {
 enum Target {
     /// Any text as a profile: read, compile, check, tell what is wrong, explain.
     Profile,
+    /// Any bytes as a recording: read it, ask a profile about it.
+    Recording,
     /// Any words as a compiled profile: decide about any text.
     Table,
 }
@@ -58,6 +60,7 @@ impl Target {
     const fn name(self) -> &'static str {
         match self {
             Self::Profile => "profile",
+            Self::Recording => "recording",
             Self::Table => "table",
         }
     }
@@ -66,7 +69,7 @@ impl Target {
     const fn seeds(self) -> &'static [&'static str] {
         match self {
             Self::Profile => &["profiles", "enforcer/src/profile/tests/broken"],
-            Self::Table => &[],
+            Self::Recording | Self::Table => &[],
         }
     }
 
@@ -74,6 +77,7 @@ impl Target {
     const fn options(self) -> &'static [&'static str] {
         match self {
             Self::Profile => &["-max_len=6144", "-dict=tests/fuzz/profile.dict"],
+            Self::Recording => &["-max_len=4096", "-dict=tests/fuzz/recording.dict"],
             Self::Table => &["-max_len=4096"],
         }
     }
@@ -82,7 +86,7 @@ impl Target {
     /// each is taken, too.
     const fn reduction(self) -> &'static [&'static str] {
         match self {
-            Self::Profile => &["-set_cover_merge=1", "-use_counters=0"],
+            Self::Profile | Self::Recording => &["-set_cover_merge=1", "-use_counters=0"],
             Self::Table => &["-set_cover_merge=1"],
         }
     }

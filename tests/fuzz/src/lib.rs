@@ -6,6 +6,7 @@
 
 pub mod input;
 pub mod profile;
+pub mod recording;
 pub mod table;
 pub mod verdicts;
 pub mod watched;
@@ -14,4 +15,5 @@ pub mod watched;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 2] = [("profile", profile::target), ("table", table::target)];
+pub const TARGETS: [Target; 3] =
+    [("profile", profile::target), ("recording", recording::target), ("table", table::target)];
