@@ -49,15 +49,27 @@ wire_enum! {
         Socket = 6 => "socket",
         /// Looking up a name. Decided by the resolver, so there is nothing in the kernel's table for it.
         Resolve = 7 => "resolve",
+        /// The arguments of a program that is executed, see [`crate::argv`]. Where the rules for executing say something
+        /// of arguments, they are decided about once more with them.
+        Argv = 8 => "argv",
     }
 }
 
 impl Kind {
-    /// Whether what is judged is a path, which may lie below an anchor.
+    /// Whether what is judged is a path, or begins with one, which may lie below an anchor.
     #[must_use]
     #[inline(always)]
     pub const fn is_path(self) -> bool {
-        matches!(self, Self::Exec | Self::Read | Self::Write | Self::Unix)
+        matches!(self, Self::Exec | Self::Read | Self::Write | Self::Unix | Self::Argv)
+    }
+
+    /// The action that people know it as.
+    #[must_use]
+    pub const fn action(self) -> &'static str {
+        match self {
+            Self::Argv => Self::Exec.name(),
+            kind => kind.name(),
+        }
     }
 
     /// Whether what is judged is the text of an endpoint.
@@ -89,7 +101,7 @@ wire_enum! {
         Default = 1 => "default",
         /// The kernel could not produce a path (or its text was not a path that can be judged).
         Unresolved = 2 => "unresolved",
-        /// The path is longer than [`crate::table::TEXT_MAX`] bytes.
+        /// The path, or for [`Kind::Argv`] path and arguments, is longer than [`crate::table::TEXT_MAX`] bytes.
         TooLong = 3 => "too-long",
         /// Every scratch buffer was in use.
         NoScratch = 4 => "no-scratch",
@@ -109,5 +121,7 @@ wire_enum! {
         Private = 11 => "private",
         /// The packets would go by way of another address first.
         Route = 12 => "route",
+        /// It is the interpreter of a script that only rules about arguments allow, and these are not about scripts.
+        Script = 13 => "script",
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     action::{Kind, Reason, Verdict},
     address::GRANT_RECORDED,
     anchor::{ANCHOR_WORDS, ANCHORS, Anchors, symbol},
+    argv::SEPARATOR,
     run::STAGE_PROBE,
     table::{Cursor, Outcome, STAGES, STAY, Space, Step, header},
 };
@@ -23,6 +24,20 @@ pub struct Decision {
     pub stage: u16,
     /// The exception that was used, which is recorded though it is allowed, or 0.
     pub exception: u16,
+    /// Whether the arguments are to be judged too. Only of [`Kind::Exec`], and only where the verdict is to allow.
+    pub arguments: Arguments,
+}
+
+/// Whether an exec that its path allows is decided about once more, as [`Kind::Argv`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Arguments {
+    /// No rule about arguments matches the path.
+    Ignored = 0,
+    /// One does. A script, whose arguments are its interpreter's, is allowed as it is.
+    Judged = 1,
+    /// One does, and no other rule allows the path: not for a script.
+    Required = 2,
 }
 
 impl Decision {
@@ -30,7 +45,14 @@ impl Decision {
     #[must_use]
     #[inline(always)]
     pub const fn denied(reason: Reason) -> Self {
-        Self { verdict: Verdict::Deny, reason, rule: 0, stage: STAY, exception: 0 }
+        Self {
+            verdict: Verdict::Deny,
+            reason,
+            rule: 0,
+            stage: STAY,
+            exception: 0,
+            arguments: Arguments::Ignored,
+        }
     }
 
     /// Allowed for a reason that is not a rule.
@@ -73,12 +95,18 @@ pub fn decide<S: Space>(
     };
     // Outcome 0 says nothing. It is read and not written here, see `Space::repeat`.
     let found = space.outcome(block, 0);
-    let mut spellings = Spellings { space, block, anchors, start: slot.start, found, too_long: false };
+    let end = if matches!(kind, Kind::Argv) { SEPARATOR } else { 0 };
+    let mut spellings = Spellings { space, block, anchors, start: slot.start, end, found, too_long: false };
     S::repeat(1 + ANCHORS as u32, &mut spellings);
     if spellings.too_long {
         return Decision::denied(Reason::TooLong);
     }
-    resolve(spellings.found, slot.default_allows, grant)
+    let decision = resolve(spellings.found, slot.default_allows, grant);
+    if matches!(kind, Kind::Exec) {
+        with_arguments(decision, spellings.found, slot.default_allows)
+    } else {
+        decision
+    }
 }
 
 /// The spellings of a text: first as it is, then from each anchor that it lies below.
@@ -87,6 +115,8 @@ struct Spellings<'a, S> {
     block: u32,
     anchors: Option<&'a Anchors>,
     start: u16,
+    /// What a path ends with, but for NUL.
+    end: u8,
     found: Outcome,
     too_long: bool,
 }
@@ -98,7 +128,8 @@ impl<S: Space> Step for Spellings<'_, S> {
         let mut cursor = Cursor::new(self.space, self.block, self.start, 0);
         if index > 0 {
             let anchor = index as usize - 1;
-            let Some(rest) = self.anchors.and_then(|anchors| below(&self.space, anchors, anchor)) else {
+            let Some(rest) = self.anchors.and_then(|anchors| below(&self.space, anchors, anchor, self.end))
+            else {
                 return false;
             };
             cursor = Cursor::new(self.space, self.block, self.start, rest);
@@ -113,10 +144,11 @@ impl<S: Space> Step for Spellings<'_, S> {
     }
 }
 
-/// Where the text goes on behind anchor `index`, if the text is the anchor's value or lies below it.
+/// Where the text goes on behind anchor `index`, if the text is the anchor's value or lies below it. A path ends with a
+/// NUL, or with `end`.
 #[inline(always)]
 #[must_use]
-pub fn below<S: Space>(space: &S, anchors: &Anchors, index: usize) -> Option<u32> {
+pub fn below<S: Space>(space: &S, anchors: &Anchors, index: usize, end: u8) -> Option<u32> {
     let index = index & (ANCHORS - 1);
     let len = u32::from(anchors.len[index]);
     if len == 0 {
@@ -134,7 +166,8 @@ pub fn below<S: Space>(space: &S, anchors: &Anchors, index: usize) -> Option<u32
     // Read again, so that the verifier knows nothing of it: it would follow the walk once for each way out of the loop.
     // SAFETY: a field of a reference.
     let len = u32::from(unsafe { core::ptr::read_volatile(&raw const anchors.len[index]) });
-    matches!(space.byte(len), b'/' | 0).then_some(len)
+    let next = space.byte(len);
+    (matches!(next, b'/' | 0) || next == end).then_some(len)
 }
 
 /// What two spellings of one text say together. The rule with the lower number was written first.
@@ -173,13 +206,20 @@ pub fn resolve(found: Outcome, default_allows: bool, grant: impl FnOnce() -> u16
             rule: found.allow_rule,
             stage: found.stage,
             exception: found.exception,
+            arguments: Arguments::Ignored,
         };
     }
     let granted = grant();
     if granted != 0 {
         let rule = granted & !GRANT_RECORDED;
         let exception = if granted == rule { 0 } else { rule };
-        return Decision { verdict: Verdict::Allow, reason: Reason::Rule, rule, stage: STAY, exception };
+        return Decision {
+            verdict: Verdict::Allow,
+            reason: Reason::Rule,
+            rule,
+            exception,
+            ..Decision::denied(Reason::Rule)
+        };
     }
     if default_allows {
         // An exception that only takes a denial back leaves the text to the default.
@@ -187,4 +227,23 @@ pub fn resolve(found: Outcome, default_allows: bool, grant: impl FnOnce() -> u16
         return Decision { verdict: Verdict::Allow, exception: found.exception, ..denied };
     }
     Decision::denied(Reason::Default)
+}
+
+/// What the rules about arguments change in a verdict about a path: what they could allow goes ahead until its
+/// arguments are judged.
+#[inline(always)]
+#[must_use]
+pub fn with_arguments(decision: Decision, found: Outcome, default_allows: bool) -> Decision {
+    if found.flags & Outcome::ARGUMENTS == 0 {
+        return decision;
+    }
+    if decision.allows() {
+        return Decision { arguments: Arguments::Judged, ..decision };
+    }
+    let denied = found.flags & (Outcome::DENY | Outcome::EXCEPT | Outcome::ARGUMENTS_EXCEPT) == Outcome::DENY;
+    let allowed = default_allows || found.flags & (Outcome::ALLOW | Outcome::ARGUMENTS_ALLOW) != 0;
+    if denied || !allowed {
+        return decision;
+    }
+    Decision { arguments: Arguments::Required, ..Decision::allowed(Reason::Rule) }
 }

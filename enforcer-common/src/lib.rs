@@ -11,6 +11,7 @@
 pub mod action;
 pub mod address;
 pub mod anchor;
+pub mod argv;
 pub mod budget;
 pub mod decide;
 pub mod event;
@@ -24,4 +25,4 @@ mod user;
 
 pub use action::{Kind, Reason, Verdict};
 pub use budget::Budget;
-pub use decide::{Decision, decide};
+pub use decide::{Arguments, Decision, decide};

@@ -35,17 +35,25 @@ pub struct Label {
     pub stage: u8,
     /// The stage that the exec under way leads to, or [`NO_STAGE`].
     pub pending: u8,
-    /// [`Label::ENTRY`].
+    /// [`Label::ENTRY`], and [`Label::ARGUMENTS`] of the file that the exec under way is about.
     pub flags: u8,
     /// How many checks the exec under way, or the last one, has had.
     pub checks: u8,
     /// The program image that the task runs: the number of the exec that loaded it.
     pub image: u64,
+    /// The stage that this file leads to if it is a script, or [`NO_STAGE`]; where [`Label::ARGUMENTS`] is set.
+    pub script: u8,
+    /// Always 0.
+    pub reserved: [u8; 7],
 }
 
 impl Label {
     /// The next exec is the command that the operator named: it is allowed and starts the run.
     pub const ENTRY: u8 = 1;
+    /// Its arguments are to be judged.
+    pub const ARGUMENTS: u8 = 2;
+    /// They are, and it is no script.
+    pub const REQUIRED: u8 = 4;
 }
 
 /// Denials are only reported.
@@ -132,5 +140,5 @@ pub struct Enrolment {
 }
 
 const _: () =
-    assert!(size_of::<Label>() == 16 && size_of::<Run>() == 56 + 8 * BUDGETS + size_of::<Anchors>());
+    assert!(size_of::<Label>() == 24 && size_of::<Run>() == 56 + 8 * BUDGETS + size_of::<Anchors>());
 const _: () = assert!(size_of::<Counters>() == 8 * (8 + crate::table::KINDS + BUDGETS));

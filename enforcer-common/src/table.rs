@@ -16,7 +16,7 @@ use crate::action::Kind;
 /// First word of a compiled profile ("eb").
 pub const MAGIC: u16 = 0x6562;
 /// Version of this layout.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Words in a chunk: 2 MiB. A power of two, so that the kernel can mask.
 pub const CHUNK_WORDS: usize = 1 << 20;
 /// Chunks that a compiled profile may have.
@@ -24,7 +24,7 @@ pub const CHUNKS: usize = 32;
 /// Stages that a profile may have.
 pub const STAGES: usize = 16;
 /// Room for kinds in each stage.
-pub const KINDS: usize = 8;
+pub const KINDS: usize = 16;
 /// States from here up end the walk; the rest of the number is the outcome.
 pub const ABSORBING: u16 = 0xE000;
 /// Outcomes that a block may have.
@@ -94,7 +94,7 @@ pub const STAY: u16 = u16::MAX;
 /// What the automaton says of one spelling of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Outcome {
-    /// [`Outcome::DENY`], [`Outcome::EXCEPT`] and [`Outcome::ALLOW`].
+    /// [`Outcome::DENY`], [`Outcome::EXCEPT`] and [`Outcome::ALLOW`]; for [`Kind::Exec`] those of rules about arguments too.
     pub flags: u16,
     /// The first deny rule that matches, or 0.
     pub deny_rule: u16,
@@ -115,6 +115,12 @@ impl Outcome {
     pub const EXCEPT: u16 = 2;
     /// An allow rule matches.
     pub const ALLOW: u16 = 4;
+    /// A rule about arguments matches the path.
+    pub const ARGUMENTS: u16 = 8;
+    /// One of these is an `except`.
+    pub const ARGUMENTS_EXCEPT: u16 = 16;
+    /// One of these allows.
+    pub const ARGUMENTS_ALLOW: u16 = 32;
     /// No rule matches. Always outcome 0.
     pub const NONE: Self = Self { flags: 0, deny_rule: 0, allow_rule: 0, stage: STAY, exception: 0 };
 }

@@ -26,7 +26,9 @@ pub extern "C" fn enrol(context: *const c_void) -> i32 {
         pending: NO_STAGE,
         flags: flags as u8,
         checks: 0,
+        script: NO_STAGE,
         image: 0,
+        reserved: [0; 7],
     };
     // SAFETY: no preconditions.
     let task = unsafe { bpf_get_current_task() } as u64;

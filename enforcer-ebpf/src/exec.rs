@@ -13,14 +13,14 @@ use aya_ebpf::{
 };
 use core::{ffi::c_void, ptr::addr_of_mut};
 use enforcer_common::{
-    Kind,
+    Arguments, Decision, Kind, Reason,
     event::ImagePart,
     run::{Label, NO_STAGE},
     table::{STAY, TEXT_SIZE},
 };
 
 use crate::{
-    atomic,
+    argv, atomic,
     budget::is_tripped,
     file::path_of,
     maps::{self, IMAGES, counters},
@@ -34,6 +34,7 @@ pub fn bprm_creds_for_exec(_ctx: LsmContext) -> i32 {
     if let Some(label) = label() {
         label.pending = NO_STAGE;
         label.checks = 0;
+        label.flags &= !(Label::ARGUMENTS | Label::REQUIRED);
     }
     GO_ON
 }
@@ -49,6 +50,7 @@ pub fn bprm_check_security(ctx: LsmContext) -> i32 {
         return GO_ON; // The command that the operator named.
     }
     let run = label.run;
+    let script = begin(label);
     // SAFETY: `bprm` is a trusted pointer, and so is the file that it holds.
     let file: *const c_void = unsafe { field(bprm, offset!(bprm_file)) };
     let mut subject = match Subject::new(label) {
@@ -56,22 +58,51 @@ pub fn bprm_check_security(ctx: LsmContext) -> i32 {
         Err(reason) => return undecided(ctx.as_ptr(), run, Kind::Exec, reason),
     };
     let text = path_of(&mut subject, file);
-    let decision = subject.decide(Kind::Exec, &text, || 0);
-    if decision.allows() && decision.stage != STAY {
-        subject.label.pending = decision.stage as u8;
+    let mut decision = subject.decide(Kind::Exec, &text, || 0);
+    if script {
+        decision = Decision::denied(Reason::Script);
     }
+    keep(subject.label, &decision);
     let allowed = subject.conclude(Kind::Exec, &text, decision);
     subject.label.checks = subject.label.checks.wrapping_add(1);
     answer(allowed)
 }
 
-/// The exec can no longer fail: the task enters its new stage, and the agent is told what it runs.
+/// Begins with a file of an exec. A file that was decided about before it in the same exec was a script, which is judged by its
+/// path alone; true if that is not enough.
+#[inline(always)]
+fn begin(label: &mut Label) -> bool {
+    let flags = label.flags;
+    label.flags = flags & !(Label::ARGUMENTS | Label::REQUIRED);
+    if flags & Label::ARGUMENTS != 0 && label.script != NO_STAGE {
+        label.pending = label.script;
+    }
+    flags & Label::REQUIRED != 0
+}
+
+/// Keeps what a decision about a file says of the rest of its exec.
+#[inline(always)]
+fn keep(label: &mut Label, decision: &Decision) {
+    let stage = if decision.allows() && decision.stage != STAY { decision.stage as u8 } else { NO_STAGE };
+    match decision.arguments {
+        Arguments::Ignored if stage == NO_STAGE => {}
+        Arguments::Ignored => label.pending = stage,
+        Arguments::Judged => (label.flags, label.script) = (label.flags | Label::ARGUMENTS, stage),
+        Arguments::Required => label.flags |= Label::ARGUMENTS | Label::REQUIRED,
+    }
+}
+
+/// The exec can no longer fail: the arguments are judged where rules are about them, the task enters its new stage, and
+/// the agent is told what it runs.
 #[lsm(hook = "bprm_committed_creds")]
 pub fn bprm_committed_creds(ctx: LsmContext) -> i32 {
     let bprm: *const c_void = ctx.arg(0);
     let Some(label) = label() else {
         return GO_ON;
     };
+    if label.flags & Label::ARGUMENTS != 0 && !argv::judge(ctx.as_ptr(), bprm) {
+        return GO_ON; // Killed, and nothing of the program has run.
+    }
     let parent = label.image;
     // SAFETY: no preconditions.
     let (time, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id()) };

@@ -11,6 +11,7 @@
 #![feature(asm_experimental_arch)]
 #![allow(unreachable_pub, reason = "the programs must be visible to the linker")]
 
+mod argv;
 mod atomic;
 mod budget;
 mod enrol;

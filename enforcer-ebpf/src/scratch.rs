@@ -18,7 +18,7 @@ pub(crate) const HEAD: usize = size_of::<ImagePart>();
 #[repr(C)]
 pub(crate) struct Slot {
     busy: u64,
-    bytes: [u8; HEAD + TEXT_SIZE],
+    bytes: [u8; HEAD + 2 * TEXT_SIZE],
 }
 
 /// A buffer of this CPU, for as long as the value lives.
@@ -45,7 +45,7 @@ impl Scratch {
         None
     }
 
-    /// Where the text goes: [`TEXT_SIZE`] bytes.
+    /// Where the text goes: [`TEXT_SIZE`] bytes, and as many behind them for what turns out to be too long.
     #[inline(always)]
     pub(crate) fn text(&mut self) -> *mut u8 {
         // SAFETY: within the slot.

@@ -7,6 +7,7 @@
 #![allow(missing_docs, reason = "tests are named, not documented")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod arguments;
 mod attempts;
 mod attribution;
 mod budget;

@@ -19,6 +19,7 @@ mod ring;
 mod routed;
 mod script;
 mod socket;
+mod swapped;
 mod tally;
 
 use std::{
@@ -72,6 +73,8 @@ enum Attempt {
     Exec { program: PathBuf },
     /// Execute this program anew, to read a file: what counts is how that ended.
     Respawn { program: PathBuf, path: PathBuf },
+    /// Execute a shell with a script whose first byte a thread changes between `#` and a space meanwhile.
+    Swapped { script: String },
     /// Execute a copy of a program that exists in memory only.
     Memfd { program: PathBuf },
     /// Ask a name server for a name, and connect to where it leads.
@@ -142,6 +145,7 @@ fn attempt(attempt: &Attempt, number: u32) -> io::Result<()> {
         Attempt::Deep { base } => files::deep(base),
         Attempt::Exec { program } => files::exec(program),
         Attempt::Respawn { program, path } => files::respawn(program, path),
+        Attempt::Swapped { script } => swapped::exec(script),
         Attempt::Memfd { program } => files::memfd(program),
         Attempt::Lookup { server, name, port } => lookup::connect(*server, name, *port, number),
         Attempt::Send { way, to } => network::send(*way, *to),

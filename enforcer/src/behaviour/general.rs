@@ -47,6 +47,10 @@ impl Places {
         match Target::of(kind, text) {
             Target::Path(path) => self.path(kind, &path, own),
             Target::Unix(name) => self.path(kind, &name, own),
+            Target::Command { path, args } => {
+                let program = self.path(Kind::Exec, &path, own);
+                args.iter().fold(program, |shown, arg| format!("{shown} {}", words(&escape(arg), false)))
+            }
             Target::Address { address, protocol, .. } => {
                 let port = match address.port() {
                     port if kind == Kind::Listen && port >= EPHEMERAL => "*".to_owned(),

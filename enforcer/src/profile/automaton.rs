@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use enforcer_common::{
     Kind,
+    argv::SEPARATOR,
     table::{Outcome, STAY},
 };
 use regex_automata::{
@@ -18,7 +19,7 @@ use regex_automata::{
 
 use super::{
     document::Effect,
-    nfa::{Sequence, nfa},
+    nfa::{Alphabet, Sequence, nfa},
 };
 
 /// Bytes that the automaton of one stage and kind may have before it is minimised: some 65,000 states, more than a
@@ -41,12 +42,14 @@ pub(super) struct Pattern {
     pub(super) insistent: bool,
     /// The texts that it matches.
     pub(super) texts: Vec<Sequence>,
+    /// What must be behind a path that it matches, for a rule about arguments.
+    pub(super) arguments: Option<Vec<Sequence>>,
 }
 
 impl Pattern {
     /// A pattern that leads nowhere and is no exception.
     pub(super) const fn new(rule: u16, effect: Effect, texts: Vec<Sequence>) -> Self {
-        Self { rule, effect, stage: STAY, recorded: false, insistent: false, texts }
+        Self { rule, effect, stage: STAY, recorded: false, insistent: false, texts, arguments: None }
     }
 }
 
@@ -88,9 +91,9 @@ pub(super) enum TooLarge {
     },
 }
 
-/// The deterministic automaton of some patterns; `None` if it is larger than `bytes`.
-pub(super) fn determinize(patterns: &[Pattern], bytes: usize) -> Option<dense::DFA<Vec<u32>>> {
-    let nfa = nfa(patterns.iter().map(|p| &*p.texts), DFA_BYTES)?;
+/// The deterministic automaton of some patterns for texts of a kind; `None` if it is larger than `bytes`.
+pub(super) fn determinize(kind: Kind, patterns: &[Pattern], bytes: usize) -> Option<dense::DFA<Vec<u32>>> {
+    let nfa = nfa(patterns.iter().map(|p| &*p.texts), Alphabet::of(kind), DFA_BYTES)?;
     dense::Builder::new()
         .configure(
             dense::Config::new()
@@ -124,14 +127,14 @@ pub(super) struct Raw {
 /// The automaton of some rules, before it is minimised; `None` if it is too large. Transitions that never decide go to
 /// `shadows`.
 pub(super) fn raw(rules: &Rules, shadows: &mut Shadows) -> Option<Raw> {
-    let (classes, representatives) = classes(&rules.patterns);
+    let (classes, representatives) = classes(rules.kind, &rules.patterns);
     let stride = representatives.len();
     let (rows, outcome_of, outcomes) = (vec![0; stride], vec![0], vec![Outcome::NONE]);
     let mut raw = Raw { classes, stride, rows, outcome_of, outcomes, start: 0 };
     if rules.patterns.is_empty() {
         return Some(raw);
     }
-    let dfa = determinize(&rules.patterns, DFA_BYTES)?;
+    let dfa = determinize(rules.kind, &rules.patterns, DFA_BYTES)?;
     let mut numbers = HashMap::from([(Outcome::NONE, 0)]);
     raw.start = append(&mut raw, &dfa, &representatives, |matching| {
         let outcome = outcome(&rules.patterns, matching, shadows);
@@ -143,10 +146,14 @@ pub(super) fn raw(rules: &Rules, shadows: &mut Shadows) -> Option<Raw> {
 }
 
 /// The coarsest classes that keep apart what any step keeps apart, and NUL from everything; and a byte of each.
-fn classes(patterns: &[Pattern]) -> ([u8; 256], Vec<u8>) {
+fn classes(kind: Kind, patterns: &[Pattern]) -> ([u8; 256], Vec<u8>) {
     // Whether a class ends with this byte.
     let mut ends = [false; 256];
     ends[0] = true;
+    if kind == Kind::Argv {
+        ends[usize::from(SEPARATOR) - 1] = true;
+        ends[usize::from(SEPARATOR)] = true;
+    }
     let sequences = patterns.iter().flat_map(|pattern| &pattern.texts);
     for step in sequences.flatten() {
         step.ranges(|first, last| {
@@ -223,7 +230,19 @@ fn outcome(patterns: &[Pattern], matching: &[usize], shadows: &mut Shadows) -> O
     let mut matching: Vec<&Pattern> = matching.iter().map(|&i| &patterns[i]).collect();
     matching.sort_unstable_by_key(|p| p.rule);
     let insist = matching.iter().any(|p| p.effect == Effect::Deny && p.insistent);
+    // First those about arguments: where there is one, a path alone says nothing of transitions.
+    matching.sort_by_key(|p| p.arguments.is_none());
     for pattern in matching {
+        if pattern.arguments.is_some() {
+            // Whether it matches is known only with the arguments.
+            outcome.flags |= Outcome::ARGUMENTS;
+            outcome.flags |= match pattern.effect {
+                Effect::Allow => Outcome::ARGUMENTS_ALLOW,
+                Effect::Except if !insist || pattern.insistent => Outcome::ARGUMENTS_EXCEPT,
+                Effect::Except | Effect::Deny => 0,
+            };
+            continue;
+        }
         if pattern.recorded && outcome.exception == 0 {
             outcome.exception = pattern.rule;
         }
@@ -243,7 +262,7 @@ fn outcome(patterns: &[Pattern], matching: &[usize], shadows: &mut Shadows) -> O
                     outcome.allow_rule = pattern.rule;
                     outcome.stage = pattern.stage;
                 }
-                if pattern.stage != STAY {
+                if pattern.stage != STAY && outcome.flags & Outcome::ARGUMENTS == 0 {
                     shadows.seen(pattern, decides, outcome);
                 }
             }

@@ -94,8 +94,8 @@ impl Lint<'_> {
         let mut reachable = BTreeSet::from([0]);
         let mut open = vec![0];
         while let Some(stage) = open.pop() {
-            let next =
-                self.walk(stage, Kind::Exec).outcomes().into_iter().filter(|o| allows(*o)).map(|o| o.stage);
+            let exec = self.profile.judged(stage, Kind::Exec);
+            let next = self.walk(stage, exec).outcomes().into_iter().filter(|o| allows(*o)).map(|o| o.stage);
             for next in next.filter(|&next| next != STAY).filter_map(|next| u8::try_from(next).ok()) {
                 if reachable.insert(next) {
                     open.push(next);
@@ -116,7 +116,7 @@ impl Lint<'_> {
     fn shadowed(&mut self, stages: &BTreeSet<u8>) {
         for &stage in stages {
             for &kind in Kind::ALL {
-                let outcomes = self.walk(stage, kind).outcomes();
+                let outcomes = self.walk(stage, self.profile.judged(stage, kind)).outcomes();
                 let deciding: BTreeSet<u16> = outcomes.into_iter().filter_map(decides).collect();
                 for rule in self.profile.rules.iter().filter(|r| (r.stage, r.kind) == (stage, kind)) {
                     let host = self.profile.hosts.iter().any(|host| host.rule == rule.number);
@@ -141,9 +141,10 @@ impl Lint<'_> {
     /// Whether a rule is one of a profile that this one extends, and denials from elsewhere take all of it away: a
     /// profile cannot remove what its base allows, only deny it.
     fn is_taken_away(&self, rule: &Rule) -> bool {
-        let walk = self.walk(rule.stage, rule.kind);
+        let kind = self.profile.judged(rule.stage, rule.kind);
+        let walk = self.walk(rule.stage, kind);
         let start = walk.start();
-        let texts = self.single.texts(rule.stage, rule.kind, rule.number).iter();
+        let texts = self.single.texts(rule.stage, kind, rule.number).iter();
         let mut deciders = texts.map(|text| decides(walk.outcome(walk.run(start, &sample(text)))));
         rule.file != self.profile.source
             && deciders.all(|number| {
@@ -154,9 +155,10 @@ impl Lint<'_> {
 
     /// What decides in a rule's place, and what can be done.
     fn cover(&self, rule: &Rule) -> (String, &'static str) {
-        let walk = self.walk(rule.stage, rule.kind);
+        let kind = self.profile.judged(rule.stage, rule.kind);
+        let walk = self.walk(rule.stage, kind);
         let start = walk.start();
-        let texts = self.single.texts(rule.stage, rule.kind, rule.number).iter();
+        let texts = self.single.texts(rule.stage, kind, rule.number).iter();
         let outcomes: Vec<Outcome> = texts.map(|text| walk.outcome(walk.run(start, &sample(text)))).collect();
         let others: BTreeSet<u16> = outcomes.iter().filter_map(|o| decides(*o)).collect();
         let excepted =
@@ -224,7 +226,8 @@ impl Lint<'_> {
                 continue;
             }
             let numbers: Vec<u16> = excepts.iter().map(|rule| rule.number).collect();
-            let met = self.single.meets(deny.stage, deny.kind, deny.number, &numbers);
+            let kind = profile.judged(deny.stage, deny.kind);
+            let met = self.single.meets(deny.stage, kind, deny.number, &numbers);
             let Some(except) = met.and_then(|number| profile.rule(number)) else { continue };
             let message =
                 format!("except `{}` of the base ({except}) takes back what this denies", except.text);

@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use enforcer_common::{
     Kind,
     anchor::Anchors,
+    argv::SEPARATOR,
     decide::{merge, resolve},
     table::STAY,
 };
@@ -263,6 +264,9 @@ fn representatives(kind: Kind, walks: [Walk<'_>; 2]) -> Vec<u8> {
         if !bytes.contains(&byte) {
             bytes.push(byte);
         }
+    }
+    if kind == Kind::Argv {
+        bytes.push(SEPARATOR);
     }
     bytes
 }

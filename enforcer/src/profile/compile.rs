@@ -5,10 +5,10 @@
 use std::{fmt, sync::Arc};
 
 use enforcer_common::{
-    Budget, Decision, Kind, Reason,
+    Arguments, Budget, Decision, Kind, Reason,
     address::Protocol,
     anchor::Anchors,
-    decide,
+    argv, decide,
     table::{STAY, Slices, Space as _, TEXT_MAX},
 };
 use sha2::{Digest, Sha256};
@@ -55,6 +55,8 @@ pub struct Rule {
     pub leads_to: Option<u8>,
     /// Whether that stage may allow what the one that is left does not.
     pub widen: bool,
+    /// Whether it is about arguments, too.
+    pub arguments: bool,
 }
 
 /// `npm-install.yaml:12`.
@@ -234,6 +236,31 @@ impl Compiled {
         Slices { table: &self.table, text: &[] }.slot(stage, kind).default_allows
     }
 
+    /// Whether a stage has rules about arguments.
+    #[must_use]
+    pub fn judges_arguments(&self, stage: u8) -> bool {
+        self.rules.iter().any(|rule| rule.stage == stage && rule.arguments)
+    }
+
+    /// The kind whose automaton knows all that rules of a kind say: of executing, the one for arguments where rules are
+    /// about these.
+    #[must_use]
+    pub fn judged(&self, stage: u8, kind: Kind) -> Kind {
+        if kind == Kind::Exec && self.judges_arguments(stage) { Kind::Argv } else { kind }
+    }
+
+    /// Decides as the kernel does about executing a program, which is no script, with the arguments behind its name.
+    #[must_use]
+    pub fn decide_exec(&self, stage: u8, path: &[u8], arguments: &[&[u8]], anchors: &Anchors) -> Decision {
+        let decision = self.decide(stage, Kind::Exec, path, anchors);
+        if decision.arguments == Arguments::Ignored {
+            return decision;
+        }
+        let mut text = Vec::new();
+        argv::write(path, arguments.iter().copied(), |byte| text.push(byte));
+        self.decide(stage, Kind::Argv, &text, anchors)
+    }
+
     /// Decides as the kernel does. `text` is a path, or for an address the text of the endpoint; what a host
     /// rule would grant is not known here.
     #[must_use]
@@ -242,9 +269,19 @@ impl Compiled {
         if text.len() > TEXT_MAX {
             return Decision::denied(Reason::TooLong);
         }
+        let (kind, text) = self.asked(stage, kind, text);
         let space = Slices { table: &self.table, text };
         let anchors = kind.is_path().then_some(anchors);
         decide(space, stage, kind, anchors, || 0)
+    }
+
+    /// What a stage is asked about a text: without rules about arguments, about the program's path.
+    #[must_use]
+    pub fn asked<'t>(&self, stage: u8, kind: Kind, text: &'t [u8]) -> (Kind, &'t [u8]) {
+        match kind {
+            Kind::Argv if !self.judges_arguments(stage) => (Kind::Exec, argv::read(text).0),
+            kind => (kind, text),
+        }
     }
 
     /// The digest in hexadecimal.

@@ -19,8 +19,6 @@ use super::{
     parse::{Key, Node, Value},
 };
 
-/// Keys that the language will have.
-const LATER: &[&str] = &["argv", "unix"];
 /// Characters that a name may have.
 pub(super) const NAME_MAX: usize = 64;
 
@@ -61,12 +59,6 @@ impl<'a> Reader<'a> {
             let text = key.text.as_str();
             if keys.contains(&text) {
                 known.push((key, value));
-            } else if LATER.contains(&text) {
-                let version = env!("CARGO_PKG_VERSION");
-                let message = format!("`{text}` is not supported yet in version {version}");
-                let help =
-                    "remove it: a profile whose parts have no effect would promise too much".to_owned();
-                self.problem(Code::NotSupported, key.span, message, "not supported yet", Some(help));
             } else {
                 let message = format!("{what} has no key `{text}`");
                 self.problem(Code::UnknownKey, key.span, message, "unknown key", Some(suggest(text, keys)));
@@ -345,11 +337,17 @@ impl<'a> Reader<'a> {
             self.text(node, "a glob");
             return None;
         }
-        let (mut glob, mut leads_to, mut named, mut widen) = (None, None, false, None);
+        let (mut glob, mut args, mut leads_to, mut named, mut widen) = (None, None, None, false, None);
         for (key, value) in self.map(node, "an exec rule", &keys::EXEC) {
             if key.text == "path" {
                 named = true;
                 glob = self.text(value, "`path`");
+            } else if key.text == "args" {
+                let items = self.items(value, "`args`").iter();
+                let read: Option<Vec<_>> = items.map(|item| self.text(item, "a glob")).collect();
+                // Without them the rule would be about all arguments.
+                let read = read.unwrap_or_default();
+                args = Some(At { span: value.span, value: read });
             } else if key.text == "widen" {
                 widen = self.truth(value, "`widen`").then_some(key.span);
             } else {
@@ -370,7 +368,7 @@ impl<'a> Reader<'a> {
                 "`widen` is about the stage that a rule leads to; this rule leads to none".to_owned();
             self.problem(Code::BadValue, span, message, "", Some("add `stage: …`, or remove `widen`".into()));
         }
-        Some(Target::Glob { glob: glob?, leads_to, widen: widen.is_some() })
+        Some(Target::Glob { glob: glob?, args, leads_to, widen: widen.is_some() })
     }
 }
 

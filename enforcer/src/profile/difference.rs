@@ -52,7 +52,7 @@ pub enum What {
 /// `exec, such as /usr/bin/gcc`.
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.kind.name();
+        let kind = self.kind.action();
         match &self.what {
             What::Text(example) => write!(f, "{kind}, such as {example}"),
             What::Host(host) => write!(f, "{kind}, such as {host}"),
@@ -101,8 +101,15 @@ pub fn leads_elsewhere(one: Stage<'_>, two: Stage<'_>) -> Vec<Difference> {
 
 /// A text of each kind.
 fn texts(wanted: Wanted, one: Stage<'_>, two: Stage<'_>) -> Vec<Difference> {
-    let asked = |kind: &&Kind| {
-        if wanted == Wanted::LeadsElsewhere { **kind == Kind::Exec } else { **kind != Kind::Resolve }
+    // Where rules of either are about arguments, a program is looked for with its arguments.
+    let exec = match [one, two].iter().any(|stage| stage.profile.judges_arguments(stage.number)) {
+        true => Kind::Argv,
+        false => Kind::Exec,
+    };
+    let asked = |kind: &&Kind| match **kind {
+        Kind::Exec | Kind::Argv => **kind == exec,
+        Kind::Resolve => false,
+        _ => wanted != Wanted::LeadsElsewhere,
     };
     let kinds = Kind::ALL.iter().filter(asked);
     let found = kinds.filter_map(|&kind| {

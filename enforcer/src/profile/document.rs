@@ -149,6 +149,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Whether it allows what no rule of this kind names. The language's default: reading, and nothing else.
     pub(super) fn default_allows(&self, kind: Kind) -> bool {
+        // Arguments are a part of an exec.
+        let kind = if kind == Kind::Argv { Kind::Exec } else { kind };
         self.defaults[kind as usize].unwrap_or(kind == Kind::Read)
     }
 }
@@ -221,6 +223,8 @@ pub(super) enum Target {
     Glob {
         /// The glob, the name of a program or `@set`.
         glob: At<String>,
+        /// Globs for the arguments of an exec; `None` if the rule is not about them.
+        args: Option<At<Vec<At<String>>>>,
         /// The stage that an exec leads to.
         leads_to: Option<At<String>>,
         /// Whether that stage may allow what the one that is left does not.
@@ -271,23 +275,24 @@ impl Target {
 
     /// A glob that leads nowhere.
     pub(super) fn path(glob: At<String>) -> Self {
-        Self::Glob { glob, leads_to: None, widen: false }
+        Self::Glob { glob, args: None, leads_to: None, widen: false }
     }
 
     /// The rule as it is written, on one line.
     pub(super) fn text(&self) -> String {
         match self {
-            Self::Glob { glob, leads_to: None, .. } => glob.value.clone(),
-            Self::Glob { glob, leads_to: Some(stage), widen } => {
+            Self::Glob { glob, args: None, leads_to: None, .. } => glob.value.clone(),
+            Self::Glob { glob, args, leads_to, widen } => {
+                let args =
+                    args.as_ref().map_or(String::new(), |args| format!(", args: [{}]", quoted(&args.value)));
+                let stage =
+                    leads_to.as_ref().map_or(String::new(), |stage| format!(", stage: {}", stage.value));
                 let widen = if *widen { ", widen: true" } else { "" };
-                format!("{{ path: \"{}\", stage: {}{widen} }}", glob.value, stage.value)
+                format!("{{ path: \"{}\"{args}{stage}{widen} }}", glob.value)
             }
             Self::Types(types) => match &types[..] {
                 [one] => format!("{{ type: \"{}\" }}", one.value),
-                all => {
-                    let list: Vec<_> = all.iter().map(|one| format!("\"{}\"", one.value)).collect();
-                    format!("{{ types: [{}] }}", list.join(", "))
-                }
+                all => format!("{{ types: [{}] }}", quoted(all)),
             },
             Self::Label(label) => format!("{{ label: {} }}", label.value),
             Self::Net { address, host, ports, protocol, private } => {
@@ -303,6 +308,12 @@ impl Target {
             Self::Socket(name) => format!("{{ socket: {} }}", name.value),
         }
     }
+}
+
+/// Items of a list, each in quotes.
+fn quoted(items: &[At<String>]) -> String {
+    let list: Vec<_> = items.iter().map(|one| format!("\"{}\"", one.value)).collect();
+    list.join(", ")
 }
 
 /// A rule for addresses or hosts on one line.

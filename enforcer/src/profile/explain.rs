@@ -8,6 +8,7 @@ use enforcer_common::{
     Decision, Kind,
     address::Protocol,
     anchor::{ANCHORS, Anchors, symbol},
+    argv::{self, SEPARATOR},
     decide::below,
     table::{Outcome, Slices},
 };
@@ -21,7 +22,10 @@ use super::{
     matching::Single,
     walk::{Walk, ended},
 };
-use crate::report::{escape::escape, target::Target};
+use crate::report::{
+    escape::escape,
+    target::{self, Target},
+};
 
 /// A verdict and all that led to it.
 #[derive(Clone, Debug)]
@@ -183,13 +187,26 @@ impl Spelling {
 fn spellings(profile: &Compiled, kind: Kind, text: &[u8], anchors: &Anchors) -> Vec<(String, Vec<u8>)> {
     let mut spellings = vec![(Target::of(kind, text).to_string(), text.to_vec())];
     let space = Slices { table: &[], text };
+    let end = if kind == Kind::Argv { SEPARATOR } else { 0 };
     for index in (0..ANCHORS).filter(|_| kind.is_path()) {
-        let rest = below(&space, anchors, index).and_then(|at| text.get(at as usize..));
+        let rest = below(&space, anchors, index, end).and_then(|at| text.get(at as usize..));
         if let (Some(rest), Some(name)) = (rest, anchor_name(profile, symbol(index))) {
-            spellings.push((format!("{name}{}", escape(rest)), [&[symbol(index)], rest].concat()));
+            spellings
+                .push((format!("{name}{}", below_anchor(kind, rest)), [&[symbol(index)], rest].concat()));
         }
     }
     spellings
+}
+
+/// How people write what is behind an anchor.
+fn below_anchor(kind: Kind, rest: &[u8]) -> String {
+    match kind {
+        Kind::Argv => {
+            let (path, arguments) = argv::read(rest);
+            format!("{}{}", escape(path), target::arguments(arguments))
+        }
+        _ => escape(rest),
+    }
 }
 
 /// How people write the anchor that a byte stands for.

@@ -5,6 +5,7 @@
 use enforcer_common::{
     Kind,
     address::{Endpoint, Protocol},
+    argv::SEPARATOR,
 };
 
 use super::{
@@ -20,7 +21,7 @@ pub(super) fn familiar(places: &Places, kind: Kind) -> impl Iterator<Item = Exam
     const TMP: Place = Place::TMP;
     const PLAIN: Place = Place::PLAIN;
     let paths: &[(Place, &str)] = match kind {
-        Kind::Exec => &[
+        Kind::Exec | Kind::Argv => &[
             (PLAIN, "/usr/bin/curl"),
             (PLAIN, "/usr/bin/dash"),
             (PLAIN, "/usr/bin/python3.11"),
@@ -63,9 +64,21 @@ pub(super) fn familiar(places: &Places, kind: Kind) -> impl Iterator<Item = Exam
         ],
         _ => &[],
     };
+    // Programs that take code from their arguments.
+    let commands: &[&[&str]] = match kind {
+        Kind::Argv => &[
+            &["/usr/bin/node", "x.js"],
+            &["/usr/bin/node", "-e", "x"],
+            &["/usr/bin/dash", "-c", "x"],
+            &["/usr/bin/python3.11", "-c", "x"],
+        ],
+        _ => &[],
+    };
     // What is open without being a file; a search for paths does not come by.
     let objects: &[&str] = match kind {
-        Kind::Exec | Kind::Read | Kind::Write => &["pipe:[4711]", "socket:[4711]", "anon_inode:[eventpoll]"],
+        Kind::Exec | Kind::Argv | Kind::Read | Kind::Write => {
+            &["pipe:[4711]", "socket:[4711]", "anon_inode:[eventpoll]"]
+        }
         _ => &[],
     };
     let endpoints: Vec<Endpoint> = match kind {
@@ -82,9 +95,12 @@ pub(super) fn familiar(places: &Places, kind: Kind) -> impl Iterator<Item = Exam
         _ => Vec::new(),
     };
     let paths = paths.iter().map(move |(place, rest)| places.example(*place, kind, rest.as_bytes()));
+    let separator = char::from(SEPARATOR).to_string();
+    let commands = commands.iter().map(move |words| words.join(&separator));
+    let commands = commands.map(move |text| places.example(Place::PLAIN, kind, text.as_bytes()));
     let objects = objects.iter().map(move |text| places.example(Place::PLAIN, kind, text.as_bytes()));
     let endpoints = endpoints.into_iter().map(move |endpoint| places.endpoint(kind, endpoint));
     let sockets = samples().filter(move |_| kind == Kind::Socket);
     let sockets = sockets.map(move |text| places.example(Place::PLAIN, kind, &text));
-    paths.chain(objects).chain(endpoints).chain(sockets)
+    paths.chain(commands).chain(objects).chain(endpoints).chain(sockets)
 }

@@ -94,6 +94,27 @@ impl Glob {
         Ok(glob)
     }
 
+    /// Reads a glob for one argument of a program: text like any other, in which `/` is a character like others.
+    pub(super) fn of_argument(text: &str) -> Result<Self, Problem> {
+        if text.replace("\\*", "").contains("**") {
+            return Err(Problem::new(Code::Glob, "`**` stands for whole arguments, as an item of its own")
+                .help("write `*` for any text within an argument, `/` included"));
+        }
+        let mut glob = Self::parse(text)?;
+        for atom in glob.flat.iter_mut().flatten() {
+            match atom {
+                Atom::Star => *atom = Atom::Anything,
+                Atom::One => *atom = Atom::Class(vec![(1, u8::MAX)]),
+                Atom::Anchor(_) | Atom::Variable(..) => {
+                    return Err(Problem::new(Code::Variable, "arguments have no variables")
+                        .help("they are what the caller wrote: write `*` for a directory, `\\~` or `\\$` for the character"));
+                }
+                _ => {}
+            }
+        }
+        Ok(glob)
+    }
+
     /// Whether one of the alternatives is the name of a program.
     pub(super) fn names_program(&self) -> bool {
         self.flat.iter().any(|atoms| is_name(atoms))

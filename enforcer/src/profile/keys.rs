@@ -177,6 +177,11 @@ const PROGRAMS: Takes = Takes::List(&Takes::Either(&[Takes::Text, Takes::Map(&EX
 pub(super) static EXEC: Shape = Shape {
     fields: &[
         field("path", "`path: \"…\"`: a glob, the name of a program or `@set`", Takes::Text),
+        field(
+            "args",
+            "globs for the arguments, one for each; `**` is any number of them",
+            Takes::List(&Takes::Text, false),
+        ),
         field("stage", "the stage that the process goes to", Takes::Text),
         field("widen", "whether that stage may allow what this one does not", Takes::Truth),
     ],

@@ -7,9 +7,12 @@
 
 use std::collections::HashMap;
 
-use enforcer_common::table::{
-    ABSORBING, CHUNK_WORDS, CHUNKS, KINDS, MAGIC, OUTCOMES, Outcome, STAGES, Slot, VERSION, block, header,
-    slot,
+use enforcer_common::{
+    Kind,
+    table::{
+        ABSORBING, CHUNK_WORDS, CHUNKS, KINDS, MAGIC, OUTCOMES, Outcome, STAGES, Slot, VERSION, block,
+        header, slot,
+    },
 };
 
 use super::{
@@ -41,6 +44,12 @@ pub(super) fn build(stages: usize, rules: &[Rules]) -> Result<Table, TooLarge> {
     for index in 0..(STAGES * KINDS) as u32 {
         let at = |rules: &&Rules| slot(rules.stage, rules.kind) == index;
         let place = rules.iter().position(|rules| at(&rules));
+        let silent = |place: &usize| rules[*place].kind == Kind::Argv && rules[*place].patterns.is_empty();
+        if let Some(place) = place.filter(silent) {
+            // No rule is about arguments, and the kernel does not ask.
+            writer.copy(index, slot(rules[place].stage, Kind::Exec));
+            continue;
+        }
         let (most, rules) = place.map_or((0, &nothing), |place| (place, &rules[place]));
         let small = minimize(&raw(rules, &mut shadows).ok_or(TooLarge::Rules(most))?);
         let large = |(what, found, limit)| TooLarge::Table { most, what, found, limit };
@@ -59,6 +68,12 @@ struct Writer {
 }
 
 impl Writer {
+    /// Has a slot lead where another does.
+    fn copy(&mut self, index: u32, like: u32) {
+        let at = |index: u32| (header::SLOTS + index * Slot::WORDS) as usize;
+        self.words.copy_within(at(like)..at(like) + Slot::WORDS as usize, at(index));
+    }
+
     /// Writes a block, and the slot that leads to it.
     fn put(&mut self, index: u32, block: Block, default_allows: bool) -> Result<(), Excess> {
         let at = match self.places.get(&block.words) {

@@ -2,6 +2,7 @@
 
 //! From rules as written to rules as the automaton takes them: globs, sets, addresses and stages are looked into.
 
+mod arguments;
 mod blame;
 mod exceptions;
 mod network;
@@ -96,6 +97,7 @@ pub(super) fn lower(document: &Document, sets: &Sets, today: Date, problems: &mu
         }
     }
     lowering.own_rules();
+    lowering.with_arguments();
     let mut out = lowering.out;
     out.anchors = lowering.used.into_iter().collect();
     out.variables = lowering.variables.0;
@@ -160,6 +162,7 @@ impl Lowering<'_> {
             exception: None,
             leads_to: None,
             widen: false,
+            arguments: matches!(rule.target, Target::Glob { args: Some(_), .. }),
         });
         self.out.places.push(Some((Arc::clone(&rule.source), place)));
         self.out.wildcards.push(0);
@@ -178,6 +181,13 @@ impl Lowering<'_> {
             }
             _ => STAY,
         };
+        let arguments = match &rule.target {
+            Target::Glob { args: Some(args), .. } => match self.arguments(&rule.source, args) {
+                Some(arguments) => Some(arguments),
+                None => return,
+            },
+            _ => None,
+        };
         let Some(matched) = self.target(rule) else { return };
         let texts = match matched {
             Matched::Paths(globs) => self.texts(&globs, number, rule.effect),
@@ -186,7 +196,8 @@ impl Lowering<'_> {
                 return self.out.hosts.push(HostRule { rule: number, stage: rule.stage, ..host });
             }
         };
-        self.pattern(rule.stage, rule.kind, Pattern { stage, ..Pattern::new(number, rule.effect, texts) });
+        let pattern = Pattern { stage, arguments, ..Pattern::new(number, rule.effect, texts) };
+        self.pattern(rule.stage, rule.kind, pattern);
     }
 
     /// What a rule matches.

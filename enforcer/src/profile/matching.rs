@@ -46,7 +46,7 @@ impl Single {
     pub(super) fn matching(&self, stage: u8, kind: Kind, spelling: &[u8]) -> Vec<u16> {
         let patterns = self.patterns(stage, kind);
         // What was compiled once is not too large now.
-        let Some(dfa) = determinize(patterns, DFA_BYTES) else { return Vec::new() };
+        let Some(dfa) = determinize(kind, patterns, DFA_BYTES) else { return Vec::new() };
         let start = start::Config::new().anchored(Anchored::Yes);
         let Ok(start) = dfa.start_state(&start) else { return Vec::new() };
         let state = spelling.iter().fold(start, |state, &byte| dfa.next_state(state, byte));
@@ -69,7 +69,7 @@ impl Single {
         if others.is_empty() || patterns.len() < 2 {
             return None;
         }
-        let dfa = determinize(&patterns, DFA_BYTES)?;
+        let dfa = determinize(kind, &patterns, DFA_BYTES)?;
         let start = start::Config::new().anchored(Anchored::Yes);
         let start = dfa.start_state(&start).ok()?;
         let mut seen = HashSet::from([start]);
@@ -109,7 +109,7 @@ pub(super) fn sample(sequence: &[Step]) -> Vec<u8> {
                 _ => last,
             })),
             Step::Name | Step::Anything => text.push(b'x'),
-            Step::Directories => {}
+            Step::Directories | Step::Arguments => {}
             Step::ProgramDirectory => text.extend(b"/usr/bin/"),
         }
     }

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use enforcer_common::{Kind, argv::SEPARATOR};
 use regex_automata::{
     nfa::thompson::{Builder, NFA, Transition},
     util::primitives::StateID,
@@ -27,6 +28,46 @@ pub(super) enum Step {
     ProgramDirectory,
     /// Anything.
     Anything,
+    /// Any number of arguments, each with its separator before it.
+    Arguments,
+}
+
+/// What the wildcards of steps match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alphabet {
+    /// Every byte.
+    All,
+    /// Every byte but [`SEPARATOR`], which is before an argument and nowhere else.
+    Argument,
+}
+
+impl Alphabet {
+    /// Of the texts of a kind.
+    pub(super) fn of(kind: Kind) -> Self {
+        if kind == Kind::Argv { Self::Argument } else { Self::All }
+    }
+
+    const fn any(self) -> &'static [(u8, u8)] {
+        match self {
+            Self::All => &[(0, u8::MAX)],
+            Self::Argument => &[(0, SEPARATOR - 1), (SEPARATOR + 1, u8::MAX)],
+        }
+    }
+
+    const fn not_slash(self) -> &'static [(u8, u8)] {
+        match self {
+            Self::All => &NOT_SLASH,
+            Self::Argument => &[(1, SEPARATOR - 1), (SEPARATOR + 1, b'/' - 1), (b'/' + 1, u8::MAX)],
+        }
+    }
+
+    /// These ranges without what it has not.
+    fn within(self, ranges: &[(u8, u8)]) -> Vec<(u8, u8)> {
+        let parts = ranges.iter().flat_map(|&(first, last)| {
+            self.any().iter().map(move |&(least, most)| (first.max(least), last.min(most)))
+        });
+        parts.filter(|(first, last)| first <= last).collect()
+    }
 }
 
 impl Step {
@@ -61,6 +102,7 @@ impl Step {
                     .flat_map(|directory| directory.bytes())
                     .for_each(|byte| see(byte, byte));
             }
+            Self::Arguments => see(SEPARATOR, SEPARATOR),
             Self::Anything => {}
         }
     }
@@ -88,7 +130,11 @@ struct Node {
 }
 
 /// Builds the automaton; pattern `i` matches any of the sequences `patterns[i]`. `None` if it is larger than the limit.
-pub(super) fn nfa<'a>(patterns: impl Iterator<Item = &'a [Sequence]>, size_limit: usize) -> Option<NFA> {
+pub(super) fn nfa<'a>(
+    patterns: impl Iterator<Item = &'a [Sequence]>,
+    alphabet: Alphabet,
+    size_limit: usize,
+) -> Option<NFA> {
     let mut nodes = vec![Node::default()];
     let mut known: HashMap<(usize, &Step), usize> = HashMap::new();
     let mut count = 0;
@@ -100,8 +146,8 @@ pub(super) fn nfa<'a>(patterns: impl Iterator<Item = &'a [Sequence]>, size_limit
                 node = *known.entry((node, step)).or_insert_with(|| {
                     let next = nodes.len();
                     let again: &[(u8, u8)] = match step {
-                        Step::Name => &NOT_SLASH,
-                        Step::Anything => &[(0, u8::MAX)],
+                        Step::Name => alphabet.not_slash(),
+                        Step::Anything => alphabet.any(),
                         _ => &[],
                     };
                     nodes.push(Node { again, ..Node::default() });
@@ -115,7 +161,7 @@ pub(super) fn nfa<'a>(patterns: impl Iterator<Item = &'a [Sequence]>, size_limit
         }
     }
     let same = join(&mut nodes);
-    build(&nodes, &same, count, size_limit)
+    build(&nodes, &same, count, alphabet, size_limit)
 }
 
 /// Joins places that are followed by the same, so that what ends alike shares its end: for each place the one that
@@ -134,7 +180,13 @@ fn join(nodes: &mut [Node]) -> Vec<usize> {
 }
 
 /// The graph as an automaton: each place is a union, patched together from the steps to its children.
-fn build(nodes: &[Node], same: &[usize], patterns: usize, size_limit: usize) -> Option<NFA> {
+fn build(
+    nodes: &[Node],
+    same: &[usize],
+    patterns: usize,
+    alphabet: Alphabet,
+    size_limit: usize,
+) -> Option<NFA> {
     let mut builder = Builder::new();
     builder.set_size_limit(Some(size_limit)).ok()?;
     let mut matches = Vec::with_capacity(patterns);
@@ -154,7 +206,7 @@ fn build(nodes: &[Node], same: &[usize], patterns: usize, size_limit: usize) -> 
             match step {
                 Step::Byte(byte) => bytes.push(Transition { start: *byte, end: *byte, next: child }),
                 Step::Class(ranges) => {
-                    let class = sparse(&mut builder, ranges, child)?;
+                    let class = sparse(&mut builder, &alphabet.within(ranges), child)?;
                     builder.patch(id, class).ok()?;
                 }
                 Step::Name | Step::Anything => builder.patch(id, child).ok()?,
@@ -169,11 +221,20 @@ fn build(nodes: &[Node], same: &[usize], patterns: usize, size_limit: usize) -> 
                 }
                 Step::Directories => {
                     let inside = builder.add_union(Vec::new()).ok()?;
-                    let again = sparse(&mut builder, &[(0, u8::MAX)], inside)?;
+                    let again = sparse(&mut builder, alphabet.any(), inside)?;
                     let out = sparse(&mut builder, &[(b'/', b'/')], child)?;
                     builder.patch(inside, again).ok()?;
                     builder.patch(inside, out).ok()?;
                     builder.patch(id, inside).ok()?;
+                    builder.patch(id, child).ok()?;
+                }
+                Step::Arguments => {
+                    let inside = builder.add_union(Vec::new()).ok()?;
+                    let again = sparse(&mut builder, &[(0, u8::MAX)], inside)?;
+                    let first = sparse(&mut builder, &[(SEPARATOR, SEPARATOR)], inside)?;
+                    builder.patch(inside, again).ok()?;
+                    builder.patch(inside, child).ok()?;
+                    builder.patch(id, first).ok()?;
                     builder.patch(id, child).ok()?;
                 }
             }

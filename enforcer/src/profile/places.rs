@@ -6,10 +6,14 @@ use enforcer_common::{
     Kind,
     address::{Endpoint, TEXT_LEN},
     anchor::{Anchors, symbol},
+    argv,
 };
 
 use super::{compile::Compiled, example::Example};
-use crate::report::{escape::escape, target::Target};
+use crate::report::{
+    escape::escape,
+    target::{self, Target},
+};
 
 /// A way in which a text can lie below anchors.
 #[derive(Clone, Debug)]
@@ -147,9 +151,13 @@ impl Places {
     pub(super) fn example(&self, place: Place, kind: Kind, rest: &[u8]) -> Example {
         let Case { shown, remark, begin, .. } = self.case(place);
         let text = [begin.as_bytes(), rest].concat();
+        let (rest, arguments) = match kind {
+            Kind::Argv => (argv::read(rest).0, target::arguments(argv::read(rest).1)),
+            _ => (rest, String::new()),
+        };
         let shown = match place {
             Place::PLAIN => Target::of(kind, &text).to_string(),
-            _ => format!("{shown}{}{remark}", escape(rest)),
+            _ => format!("{shown}{}{arguments}{remark}", escape(rest)),
         };
         Example { place, text, kind, shown }
     }

@@ -3,7 +3,7 @@
 //! The texts that the kernel reports: paths with everything resolved, and endpoints. A search that keeps to these
 //! shapes finds no example that cannot happen.
 
-use enforcer_common::socket::TEXT_LEN;
+use enforcer_common::{argv::SEPARATOR, socket::TEXT_LEN};
 
 /// How far a text has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +26,8 @@ pub(super) enum Shape {
     Dots,
     /// Within the name of a file.
     Name,
+    /// Within the arguments of a program, see [`enforcer_common::argv`].
+    Arguments,
     /// Within a socket, see [`enforcer_common::socket`]: bytes so far.
     Socket(u8),
     /// Within an endpoint, see [`enforcer_common::address`].
@@ -46,7 +48,7 @@ impl Shape {
     /// Whether there is a text that ends here.
     pub(super) const fn complete(self) -> bool {
         match self {
-            Self::Anchor | Self::Root | Self::Name | Self::Abstract => true,
+            Self::Anchor | Self::Root | Self::Name | Self::Abstract | Self::Arguments => true,
             Self::Socket(at) => at as usize == TEXT_LEN - 1,
             Self::Path | Self::Local | Self::Slash | Self::Dot | Self::Dots => false,
             Self::Endpoint { at, six, .. } => at == length(six),
@@ -56,6 +58,9 @@ impl Shape {
     /// The shape behind a byte, if there is a text that goes on like that. Control characters are in some paths; no
     /// rule names one, hence no example needs one.
     pub(super) const fn next(self, byte: u8) -> Option<Self> {
+        if byte == SEPARATOR && matches!(self, Self::Anchor | Self::Root | Self::Name | Self::Arguments) {
+            return Some(Self::Arguments);
+        }
         if byte.is_ascii_control() {
             return None;
         }
@@ -68,6 +73,7 @@ impl Shape {
                 };
                 if fits && (at as usize) < TEXT_LEN - 1 { Some(Self::Socket(at + 1)) } else { None }
             }
+            (Self::Arguments, _) => Some(Self::Arguments),
             (Self::Local, b'@') | (Self::Abstract, _) => Some(Self::Abstract),
             (Self::Path | Self::Local, b'/') => Some(Self::Root),
             (Self::Anchor | Self::Name, b'/') => Some(Self::Slash),

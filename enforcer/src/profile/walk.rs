@@ -5,6 +5,7 @@
 
 use enforcer_common::{
     Kind,
+    argv::SEPARATOR,
     table::{ABSORBING, Outcome, Slices, Slot, Space as _, block},
 };
 
@@ -14,6 +15,8 @@ pub(super) struct Walk<'a> {
     table: Slices<'a>,
     block: u32,
     start: u16,
+    /// Whether a text ends at a separator.
+    ends: bool,
     rows: u32,
     stride: u32,
 }
@@ -22,9 +25,12 @@ impl<'a> Walk<'a> {
     /// The automaton of a stage and kind in this table.
     pub(super) fn new(table: &'a [u16], stage: u8, kind: Kind) -> Self {
         let table = Slices { table, text: &[] };
-        let Slot { block, start, .. } = table.slot(stage, kind);
+        let slot = table.slot(stage, kind);
+        // Without rules about arguments a program is decided about by its path, which ends at a separator.
+        let ends = kind == Kind::Argv && slot == table.slot(stage, Kind::Exec);
+        let Slot { block, start, .. } = slot;
         let rows = block + block::rows(u32::from(table.word(block + block::OUTCOMES_USED)));
-        Self { table, block, start, rows, stride: u32::from(table.word(block + block::STRIDE)) }
+        Self { table, block, start, ends, rows, stride: u32::from(table.word(block + block::STRIDE)) }
     }
 
     /// Where walks begin.
@@ -34,6 +40,7 @@ impl<'a> Walk<'a> {
 
     /// The class of a byte: no state tells bytes of one class apart.
     pub(super) fn class(&self, byte: u8) -> u16 {
+        let byte = if self.ends && byte == SEPARATOR { 0 } else { byte };
         self.table.word(self.rows - block::CLASSES + u32::from(byte))
     }
 

@@ -3,7 +3,7 @@
 //! A profile that is asked about a recorded run.
 
 use enforcer_common::{
-    Decision, Kind, Reason, Verdict,
+    Arguments, Decision, Kind, Reason, Verdict,
     address::GRANT_RECORDED,
     anchor::Anchors,
     decide,
@@ -12,7 +12,7 @@ use enforcer_common::{
 
 use super::{attempts::Attempts, grants::Grants, places::anchors};
 use crate::{
-    profile::{Compiled, leads_to},
+    profile::Compiled,
     recording::{
         format::{Event, Header, Image, Led},
         reader::Words,
@@ -109,6 +109,10 @@ impl<'p> Judge<'p> {
         let exec = image.parent.and_then(|parent| self.attempts.loaded(parent, image.pid, &program));
         let branch = match (parent, exec) {
             _ if image.lost => Branch { stage: None, prevented: false },
+            // Rules about arguments, and they were not judged then: the recording does not say what they were.
+            (Some(parent), Some(exec)) if exec.arguments => {
+                Branch { stage: None, prevented: parent.prevented }
+            }
             (Some(parent), Some(exec)) => Branch {
                 stage: exec.leads_to.or(parent.stage),
                 prevented: parent.prevented || exec.denied && self.enforces,
@@ -143,13 +147,15 @@ impl<'p> Judge<'p> {
                 rule: event.rule,
                 stage: STAY,
                 exception: event.exception,
+                arguments: Arguments::Ignored,
             },
             false => self.decide(stage, event, words),
         };
-        if words.kind == Kind::Exec {
-            let ids = (event.pid, event.tid);
-            let next = leads_to(&decision);
-            self.attempts.check(event.image, ids, event.step, &words.text, decision.allows(), next);
+        let ids = (event.pid, event.tid);
+        match words.kind {
+            Kind::Exec => self.attempts.check(event.image, ids, event.step, &words.text, &decision),
+            Kind::Argv => self.attempts.arguments(event.image, ids, &decision),
+            _ => {}
         }
         Some(Answer { decision, stage, carried, prevented })
     }
@@ -161,9 +167,10 @@ impl<'p> Judge<'p> {
         if words.text.len() > TEXT_MAX {
             return Decision::denied(Reason::TooLong);
         }
-        let space = Slices { table: &self.profile.table, text: &words.text };
-        let anchors = words.kind.is_path().then_some(&self.anchors);
-        decide(space, stage, words.kind, anchors, || match words.kind {
+        let (kind, text) = self.profile.asked(stage, words.kind, &words.text);
+        let space = Slices { table: &self.profile.table, text };
+        let anchors = kind.is_path().then_some(&self.anchors);
+        decide(space, stage, kind, anchors, || match words.kind {
             Kind::Connect if self.own => self.recorded_grant(event, words),
             Kind::Connect => self.grants.granted(stage, &words.text, event.t),
             _ => 0,
@@ -193,6 +200,7 @@ const fn is_carried(reason: Reason) -> bool {
         | Reason::Budget
         | Reason::Tripped
         | Reason::Resolver
-        | Reason::Route => true,
+        | Reason::Route
+        | Reason::Script => true,
     }
 }

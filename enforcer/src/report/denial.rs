@@ -66,7 +66,9 @@ impl Denial {
     pub fn what(&self) -> String {
         let target = &self.target;
         match self.kind {
-            Kind::Exec | Kind::Read | Kind::Write | Kind::Connect => format!("{} {target}", self.kind.name()),
+            Kind::Exec | Kind::Argv | Kind::Read | Kind::Write | Kind::Connect => {
+                format!("{} {target}", self.kind.action())
+            }
             Kind::Unix => format!("reach the local socket {target}"),
             Kind::Listen => format!("listen on {target}"),
             Kind::Socket => format!("make a socket: {target}"),
@@ -77,6 +79,15 @@ impl Denial {
     /// Why, without the stage.
     #[must_use]
     pub fn why(&self, legend: &Legend) -> String {
+        let why = self.reason(legend);
+        match (self.kind, self.verdict) {
+            // Unlike other denials: whoever reads it looks for an exec that failed.
+            (Kind::Argv, Verdict::Deny) => format!("{why}; killed before it ran"),
+            _ => why,
+        }
+    }
+
+    fn reason(&self, legend: &Legend) -> String {
         let with_place = |text: &str, place: Option<String>| match place {
             Some(place) => format!("{text}; {place}"),
             None => text.to_owned(),
@@ -87,14 +98,24 @@ impl Denial {
                 Some(rule) => rule.place.clone(),
                 None => format!("rule {}", self.rule),
             },
+            Reason::Default if self.kind == Kind::Argv => {
+                let place = legend.place_of_default(self.stage, Kind::Exec);
+                with_place("no rule allows it with these arguments", place)
+            }
             Reason::Default => {
                 with_place("no rule allows it", legend.place_of_default(self.stage, self.kind))
             }
             Reason::Unresolved if self.kind == Kind::Unix => {
                 "the kernel could not name the socket".to_owned()
             }
+            Reason::Unresolved if self.kind == Kind::Argv => {
+                "the kernel could not read its arguments".to_owned()
+            }
             Reason::Unresolved => "the kernel could not name the file".to_owned(),
             Reason::TooLong if self.kind == Kind::Resolve => "it is too long to be judged".to_owned(),
+            Reason::TooLong if self.kind == Kind::Argv => {
+                "rules are about its arguments, and they are too long to be judged".to_owned()
+            }
             Reason::TooLong => "its path is too long to be judged".to_owned(),
             Reason::NoScratch => "the kernel had no buffer left to judge it".to_owned(),
             Reason::Family if self.kind == Kind::Socket => "no rule can name this kind of socket".to_owned(),
@@ -104,6 +125,10 @@ impl Denial {
             Reason::Budget => legend.over(self.rule),
             Reason::Tripped => "the run was tripped".to_owned(),
             Reason::Route => "its packets would go somewhere else first".to_owned(),
+            Reason::Script => {
+                "it is to interpret a script that only a rule with `args` allows, which is not about scripts"
+                    .to_owned()
+            }
             Reason::Private => "it leads to an address that is not public".to_owned(),
             Reason::Resolver => "it goes to the run's resolver".to_owned(),
         }

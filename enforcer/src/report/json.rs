@@ -172,7 +172,7 @@ pub struct Event {
     pub verdict: &'static str,
     /// What was attempted: `exec`, `read`, `write`, `connect`, `unix`, `listen`, `socket` or `resolve`.
     pub action: &'static str,
-    /// What it was aimed at: at most one of its keys.
+    /// What it was aimed at: those of its keys that are for the action.
     #[serde(flatten)]
     pub target: Target,
     /// The stage of the process.

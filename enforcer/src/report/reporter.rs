@@ -129,7 +129,7 @@ impl Reporter {
         match show {
             Show::Yes => self.terminal.print(&line::line(&denial, &self.legend)),
             Show::LastOfKind => {
-                let (who, kind) = (denial.who(), denial.kind.name());
+                let (who, kind) = (denial.who(), denial.kind.action());
                 self.terminal.print(&format!("enforcer: further {kind} denials of {who} are counted only"));
             }
             Show::No => {}

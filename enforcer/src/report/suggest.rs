@@ -56,8 +56,8 @@ pub fn suggest<'d>(denials: impl Iterator<Item = &'d Denial>, legend: &Legend) -
 fn change(denial: &Denial, legend: &Legend) -> Option<Change> {
     let Denial { kind, target, stage, reason, .. } = denial;
     let keys: &[&str] = match (kind, reason) {
-        (Kind::Exec, Reason::Default) => &["exec", "allow"],
-        (Kind::Exec, Reason::Rule) => &["exec", "except"],
+        (Kind::Exec | Kind::Argv, Reason::Default) => &["exec", "allow"],
+        (Kind::Exec | Kind::Argv, Reason::Rule) => &["exec", "except"],
         (Kind::Read, Reason::Default) => &["files", "read", "allow"],
         (Kind::Read, Reason::Rule) => &["files", "read", "except"],
         (Kind::Write, Reason::Default) => &["files", "write", "allow"],
@@ -70,6 +70,11 @@ fn change(denial: &Denial, legend: &Legend) -> Option<Change> {
     };
     let mut item = match target {
         Target::Path(path) => glob(path, legend)?,
+        Target::Command { path, args } => {
+            let args: Option<Vec<String>> =
+                args.iter().map(|arg| quoted("", arg).filter(|_| !arg.is_empty())).collect();
+            format!("{{ path: {}, args: [{}] }}", glob(path, legend)?, args?.join(", "))
+        }
         Target::Unix(name) => format!("{{ unix: {} }}", socket_glob(name, legend)?),
         &Target::Socket { family, kind, protocol } => {
             format!("{{ socket: {} }}", sockets::name(Socket { family, kind, protocol })?)
@@ -164,9 +169,15 @@ mod tests {
             write("/srvshop"),
             write("/srvshop"),
             Denial { kind: Kind::Exec, reason: Reason::Default, ..read(trojan(), "/usr/bin/python3.11") },
+            Denial {
+                kind: Kind::Argv,
+                target: Target::of(Kind::Argv, b"/usr/bin/node\x1f-e\x1ff(*)"),
+                reason: Reason::Default,
+                ..read(trojan(), "")
+            },
         ];
         let (yaml, covered) = suggest(denials.iter(), &legend()).unwrap();
-        assert_eq!(covered, 8);
+        assert_eq!(covered, 9);
         insta::assert_snapshot!(yaml, @r##"
 stages:
   npm:
@@ -179,6 +190,7 @@ stages:
     exec:
       allow:
         - "/usr/bin/python3.11"
+        - { path: "/usr/bin/node", args: ["-e", 'f(\*)'] }
     files:
       read:
         except:

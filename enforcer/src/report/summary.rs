@@ -195,7 +195,7 @@ impl Table {
 
     fn add(&mut self, kind: Kind, name: String, count: Count) {
         if self.rows.len() < ROWS {
-            self.rows.push((shorten(&name), kind.name(), count));
+            self.rows.push((shorten(&name), kind.action(), count));
         } else {
             self.others(count);
         }
@@ -238,10 +238,19 @@ fn shorten(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use enforcer_common::table::KINDS;
+
     use super::{super::line::samples::*, *};
 
     fn summary<'a>(legend: &'a Legend, fold: &'a Fold, counters: &'a Counters) -> Summary<'a> {
         Summary { legend, enforced: true, fold, counters, malformed: 0, remaining: 0 }
+    }
+
+    /// Denials by kind.
+    fn denied(counts: &[(Kind, u64)]) -> [u64; KINDS] {
+        let mut denied = [0; KINDS];
+        counts.iter().for_each(|&(kind, count)| denied[kind as usize] = count);
+        denied
     }
 
     fn plain(text: &str) -> String {
@@ -257,8 +266,11 @@ mod tests {
         fold.add(&connect(trojan(), "203.0.113.7:8000"));
         fold.add(&connect(trojan(), "203.0.113.7:8000"));
         fold.add(&read(Attribution::Outside, "/home/u/.npmrc"));
-        let counters =
-            Counters { denied: [0, 30_101, 0, 2, 0, 0, 0, 0], lost_events: 100, ..Counters::default() };
+        let counters = Counters {
+            denied: denied(&[(Kind::Read, 30_101), (Kind::Connect, 2)]),
+            lost_events: 100,
+            ..Counters::default()
+        };
         let legend = legend();
         let summary = summary(&legend, &fold, &counters);
         insta::assert_snapshot!(plain(&summary.text()), @r##"
@@ -293,7 +305,7 @@ If this was right to do, add to profiles/npm-install.yaml:
         for i in 0..100 {
             fold.add(&read(trojan(), &format!("/{}/{i}", "long".repeat(40))));
         }
-        let counters = Counters { denied: [0, 100, 0, 0, 0, 0, 0, 0], ..Counters::default() };
+        let counters = Counters { denied: denied(&[(Kind::Read, 100)]), ..Counters::default() };
         let legend = legend();
         let text = plain(&summary(&legend, &fold, &counters).text());
         assert!(text.contains("read         40+        100"), "{text}");
@@ -305,7 +317,7 @@ If this was right to do, add to profiles/npm-install.yaml:
     fn everything_lost_is_still_told() {
         let (fold, legend) = (Fold::default(), legend());
         let counters = Counters {
-            denied: [1, 0, 0, 0, 0, 0, 0, 0],
+            denied: denied(&[(Kind::Exec, 1)]),
             lost_events: 1,
             lost_images: 2,
             refused_forks: 3,

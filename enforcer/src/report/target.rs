@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use enforcer_common::{Kind, address::Protocol, socket::Socket};
+use enforcer_common::{Kind, address::Protocol, argv, socket::Socket};
 
 use super::escape::escape;
 use crate::profile::sockets;
@@ -18,6 +18,13 @@ use crate::profile::sockets;
 pub enum Target {
     /// A path, as the kernel resolved it.
     Path(Vec<u8>),
+    /// A program, and its arguments behind its own name.
+    Command {
+        /// Its path, as the kernel resolved it.
+        path: Vec<u8>,
+        /// The arguments.
+        args: Vec<Vec<u8>>,
+    },
     /// An address.
     Address {
         /// Address and port.
@@ -60,9 +67,35 @@ impl Target {
             Kind::Unix => Self::Unix(text.to_vec()),
             Kind::Resolve => name(text),
             Kind::Exec | Kind::Read | Kind::Write => Self::Path(text.to_vec()),
+            Kind::Argv => {
+                let (path, args) = argv::read(text);
+                Self::Command { path: path.to_vec(), args: args.map(<[u8]>::to_vec).collect() }
+            }
         }
     }
 }
+
+/// Arguments as a shell would take them, each with a space before it; cut if there are very many.
+pub fn arguments<'a>(args: impl Iterator<Item = &'a [u8]>) -> String {
+    let mut out = String::new();
+    for arg in args {
+        if out.len() > ARGUMENTS_SHOWN {
+            out += " …";
+            break;
+        }
+        let plain = |&byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+        let text = escape(arg);
+        out.push(' ');
+        match !arg.is_empty() && arg.iter().all(plain) {
+            true => out += &text,
+            false => out += &format!("'{text}'"),
+        }
+    }
+    out
+}
+
+/// Characters of arguments after which no more are shown.
+const ARGUMENTS_SHOWN: usize = 200;
 
 impl fmt::Display for Target {
     /// For a terminal: escaped, and cut if it is very long.
@@ -70,6 +103,9 @@ impl fmt::Display for Target {
         match self {
             Self::Path(text) | Self::Unix(text) | Self::Name { name: text, leads_to: None } => {
                 f.write_str(&escape(text))
+            }
+            Self::Command { path, args } => {
+                write!(f, "{}{}", escape(path), arguments(args.iter().map(Vec::as_slice)))
             }
             Self::Name { name, leads_to: Some(address) } => write!(f, "{}, which is {address}", escape(name)),
             &Self::Socket { family, kind, protocol } => {
@@ -167,6 +203,13 @@ mod tests {
         for text in ["", "28", "28:1", "28:1:0:0", "+8:1:0", "28:g:0", "100:1:0"] {
             assert_eq!(Target::of(Kind::Socket, text.as_bytes()), Target::Unnamed, "{text}");
         }
+    }
+
+    #[test]
+    fn arguments_are_shown_as_for_a_shell() {
+        let text = b"/usr/bin/node\x1f-e\x1f\x1fa b\n\x1e";
+        assert_eq!(Target::of(Kind::Argv, text).to_string(), "/usr/bin/node -e '' 'a b\\n\\u{1e}'");
+        assert_eq!(Target::of(Kind::Argv, b"/bin/x").to_string(), "/bin/x");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use enforcer_common::{Kind, anchor::Anchors};
 use crate::verdicts;
 
 /// Texts that profiles are asked about: paths and objects that people write rules for, endpoints, sockets, names.
-const TEXTS: [&str; 19] = [
+const TEXTS: [&str; 21] = [
     "/",
     "/usr/bin/node",
     "/bin/sh",
@@ -33,6 +33,8 @@ const TEXTS: [&str; 19] = [
     "@abstract",
     "02:1:0006",
     "a.mirror.example",
+    "/usr/bin/node\u{1f}-e\u{1f}f()",
+    "/w/home/work/node_modules/a/b.js\u{1f}",
 ];
 /// The directories of a run, as anchors.
 const DIRECTORIES: [&str; 5] = ["/w/home/work", "/w/home", "/tmp", "/x/cache", "/x"];

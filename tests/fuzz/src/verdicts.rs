@@ -4,7 +4,7 @@
 
 use enforcer::profile::{Compiled, Effect};
 use enforcer_common::{
-    Decision, Kind, Reason, Verdict,
+    Arguments, Decision, Kind, Reason, Verdict,
     anchor::Anchors,
     decide,
     table::{STAY, Slices, TEXT_MAX},
@@ -28,17 +28,23 @@ pub fn by_table(table: &[u16], stage: u8, kind: Kind, text: &[u8], anchors: &Anc
 pub fn by_profile(profile: &Compiled, stage: u8, kind: Kind, text: &[u8], anchors: &Anchors) -> Decision {
     let (decision, seen) = by_table(&profile.table, stage, kind, text, anchors);
     assert!(!seen.outside.get(), "words beyond the table were read");
-    let Decision { verdict, reason, rule, stage: next, exception } = decision;
+    let Decision { verdict, reason, rule, stage: next, exception, arguments } = decision;
+    if kind == Kind::Argv && !profile.judges_arguments(stage) {
+        // The kernel does not ask, and a profile answers by the path.
+        profile.decide(stage, kind, text, anchors);
+        return decision;
+    }
     if text.len() <= TEXT_MAX {
         assert_eq!(decision, profile.decide(stage, kind, text, anchors));
         assert!(matches!(reason, Reason::Rule | Reason::Default), "{reason:?}");
     }
     match (reason, profile.rule(rule)) {
         (Reason::Rule, Some(rule)) => {
-            assert_eq!((rule.stage, rule.kind), (stage, kind));
+            assert_eq!((rule.stage, rule.kind.action()), (stage, kind.action()));
             assert_eq!(rule.effect == Effect::Deny, verdict == Verdict::Deny, "{rule:?}");
             assert_eq!(rule.leads_to.map_or(STAY, u16::from), next, "{rule:?}");
         }
+        (Reason::Rule, None) if arguments == Arguments::Required => assert_eq!((rule, next), (0, STAY)),
         (Reason::Rule, None) => panic!("there is no rule {rule}"),
         _ => assert_eq!((rule, next), (0, STAY)),
     }

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use enforcer_common::{Kind, Reason};
+use enforcer_common::{Arguments, Kind, Reason, argv};
 use serde_json::{Value, json};
 
 use super::{
@@ -31,6 +31,8 @@ const EXAMPLES: &str = "\
 Examples:
   enforcer profile explain npm-install --stage script --exec /usr/bin/curl
       May a lifecycle script start curl, and which line says so?
+  enforcer profile explain my-profile.yaml --stage script --exec /usr/bin/node -- -e 'f()'
+      The same where rules are about arguments: those behind the program's name.
   enforcer profile explain npm-install --open '~/.npmrc'
       May npm itself (the first stage) read its configuration?
   enforcer profile explain my-profile.yaml --stage build --open '${workspace}/.git/config' --write
@@ -70,6 +72,9 @@ pub(super) struct Args {
     stage: Option<String>,
     #[command(flatten)]
     action: Action,
+    /// With --exec: the arguments behind the program's name
+    #[arg(last = true, value_name = "ARG", requires = "exec")]
+    args: Vec<OsString>,
     /// With --open: for writing
     #[arg(long, requires = "open")]
     write: bool,
@@ -147,14 +152,24 @@ fn answer(args: &Args, output: Output) -> Result<Answer, Exit> {
     let stage = stage(&profile, args.stage.as_deref(), output)?;
     let given = [&args.workspace, &args.home, &args.tmp];
     let (places, anchors) = places(given, &profile.variables).map_err(|message| wrong(&message, output))?;
-    let (kind, text) = args.question(&places).map_err(|message| wrong(&message, output))?;
+    let (mut kind, mut text) = args.question(&places).map_err(|message| wrong(&message, output))?;
     if kind.is_path() && !text.starts_with(b"@") {
         links(&text, output);
+    }
+    if kind == Kind::Exec && profile.decide(stage, kind, &text, &anchors).arguments != Arguments::Ignored {
+        (kind, text) = (Kind::Argv, with_arguments(&text, &args.args));
     }
     let explanation = Explanation::new(&source, &profile, stage, kind, &text, &anchors)
         .map_err(|error| refuse(&error, output))?;
     let target = Target::of(kind, &text).to_string();
     Ok(Answer { profile, stage, kind, target, explanation })
+}
+
+/// The text of a program with its arguments.
+fn with_arguments(path: &[u8], args: &[OsString]) -> Vec<u8> {
+    let mut text = Vec::new();
+    argv::write(path, args.iter().map(|arg| arg.as_bytes()), |byte| text.push(byte));
+    text
 }
 
 /// Says if a path is a link on this machine: the kernel reports what it leads to.
@@ -207,7 +222,7 @@ impl Answer {
         let decision = &explanation.decision;
         let verdict = if decision.allows() { "allowed" } else { "denied" };
         let stage = self.stage_name(self.stage);
-        let mut out = format!("{verdict}: {} {target}, stage {stage} of {}\n", kind.name(), profile.name);
+        let mut out = format!("{verdict}: {} {target}, stage {stage} of {}\n", kind.action(), profile.name);
         if decision.reason == Reason::Default {
             let place = explanation.stage_place.as_deref().unwrap_or(&profile.source);
             let default = if decision.allows() { "allow" } else { "deny" };

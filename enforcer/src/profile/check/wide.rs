@@ -31,7 +31,9 @@ impl Lint<'_> {
                 }
             }
         }
-        let asked = |rule: &&Rule| rule.effect == Effect::Allow && rule.kind != Kind::Read && rule.line > 0;
+        let asked = |rule: &&Rule| {
+            rule.effect == Effect::Allow && rule.kind != Kind::Read && !rule.arguments && rule.line > 0
+        };
         for rule in self.profile.rules.iter().filter(asked) {
             let texts = self.single.texts(rule.stage, rule.kind, rule.number);
             if texts.iter().any(|text| is_everything(rule.kind, text)) {

@@ -13,6 +13,7 @@ use super::{
     },
     Lowered,
 };
+use enforcer_common::Kind;
 
 impl Lowered {
     /// Tells which rules need too large an automaton.
@@ -22,7 +23,7 @@ impl Lowered {
         let document::Stage { source, name: stage, .. } = &document.stages[usize::from(rules.stage)];
         let described = format!(
             "the {} of stage `{}`",
-            count(rules.patterns.len(), &format!("{} rule", rules.kind.name())),
+            count(rules.patterns.len(), &format!("{} rule", rules.kind.action())),
             stage.value
         );
         if let TooLarge::Table { what, found, limit, .. } = large {
@@ -31,7 +32,7 @@ impl Lowered {
                 format!("most of it is for {described}: use fewer or shorter globs, or split the profile");
             return Problem::new(Code::TableFull, message).help(help).at(source, stage.span, "").into();
         }
-        let culprits = culprits(&rules.patterns);
+        let culprits = culprits(rules.kind, &rules.patterns);
         let mut numbers: Vec<u16> = culprits.iter().map(|p| p.rule).collect();
         let wild = |number: u16| self.wildcards.get(usize::from(number) - 1).copied().unwrap_or(0);
         numbers.sort_by_key(|&number| (std::cmp::Reverse(wild(number)), number));
@@ -103,8 +104,8 @@ impl Lowered {
 
 /// A shortest run of rules whose automaton alone is as large as to be suspicious. The full size would name them
 /// no better and take twenty times a second.
-fn culprits(patterns: &[Pattern]) -> &[Pattern] {
-    let fits = |patterns: &[Pattern]| determinize(patterns, DFA_BYTES / 16).is_some();
+fn culprits(kind: Kind, patterns: &[Pattern]) -> &[Pattern] {
+    let fits = |patterns: &[Pattern]| determinize(kind, patterns, DFA_BYTES / 16).is_some();
     // The fewest from the beginning that do not fit; then the fewest of those from the end.
     let (mut good, mut bad) = (0, patterns.len());
     while bad - good > 1 {

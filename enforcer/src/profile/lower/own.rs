@@ -107,6 +107,7 @@ impl Lowering<'_> {
                     exception: None,
                     leads_to: None,
                     widen: false,
+                    arguments: false,
                 });
                 self.out.places.push(None);
                 self.out.wildcards.push(0);

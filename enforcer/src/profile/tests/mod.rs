@@ -2,6 +2,7 @@
 
 //! Tests that need the whole of the compiler.
 
+mod arguments;
 mod check;
 mod compare;
 mod errors;

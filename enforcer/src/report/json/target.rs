@@ -10,9 +10,12 @@ use crate::{profile::sockets, report::target};
 /// What an action was aimed at. All are absent if the kernel could not say.
 #[derive(Debug, Default, Serialize)]
 pub struct Target {
-    /// Of `exec`, `read` and `write`.
+    /// Of `exec`, `argv`, `read` and `write`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<Text>,
+    /// Of `argv`: the arguments behind the program's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<Text>>,
     /// Of `connect` and `listen`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
@@ -35,6 +38,10 @@ impl From<&target::Target> for Target {
         let mut found = Self::default();
         match target {
             target::Target::Path(path) => found.path = Some(path.as_slice().into()),
+            target::Target::Command { path, args } => {
+                found.path = Some(path.as_slice().into());
+                found.args = Some(args.iter().map(|arg| arg.as_slice().into()).collect());
+            }
             target::Target::Address { address, protocol, host } => {
                 let (ip, port) = (address.ip().to_string(), address.port());
                 found.address = Some(Address {
@@ -100,6 +107,7 @@ mod tests {
             serde_json::to_string(&Target::from(&target::Target::of(kind, text))).unwrap()
         };
         assert_eq!(json(Kind::Unix, b"@x"), r#"{"unix":"@x"}"#);
+        assert_eq!(json(Kind::Argv, b"/bin/x\x1f-e"), r#"{"path":"/bin/x","args":["-e"]}"#);
         assert_eq!(
             json(Kind::Listen, b"t400000000:1f90"),
             r#"{"address":{"ip":"0.0.0.0","port":8080,"protocol":"tcp"}}"#
