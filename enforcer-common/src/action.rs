@@ -123,5 +123,15 @@ wire_enum! {
         Route = 12 => "route",
         /// It is the interpreter of a script that only rules about arguments allow, and these are not about scripts.
         Script = 13 => "script",
+        /// Its TLS hello asks for a name that did not lead there.
+        ServerName = 14 => "server-name",
+        /// Its TLS hello asks for no name.
+        NoServerName = 15 => "no-server-name",
+        /// Its first bytes are no TLS hello.
+        NotHello = 16 => "not-hello",
+        /// Its TLS hello has an encrypted one within.
+        EncryptedHello = 17 => "encrypted-hello",
+        /// Its first bytes could still be changed, or began before it was watched.
+        Unjudged = 18 => "unjudged",
     }
 }

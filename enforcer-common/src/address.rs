@@ -121,8 +121,18 @@ pub struct Grant {
     pub until: u64,
     /// The rule that grants the address; with [`GRANT_RECORDED`] if it is an exception.
     pub rule: u16,
+    /// [`Grant::NAMED`] and [`Grant::CONNECT`].
+    pub flags: u16,
     /// Always 0.
-    pub reserved: [u16; 3],
+    pub reserved: [u16; 2],
+}
+
+impl Grant {
+    /// A connection must ask by TLS for a name that led there, see [`crate::hello`].
+    pub const NAMED: u16 = 1;
+    /// Only for connecting a datagram socket, by which nothing is sent: so the C library finds out which address to use
+    /// first (RFC 6724), and asks for port 0 or whichever is connected to next.
+    pub const CONNECT: u16 = 2;
 }
 
 /// Marks a rule whose every use is recorded.

@@ -8,6 +8,9 @@
 
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod action;
 pub mod address;
 pub mod anchor;
@@ -15,6 +18,7 @@ pub mod argv;
 pub mod budget;
 pub mod decide;
 pub mod event;
+pub mod hello;
 pub mod lookup;
 pub mod offsets;
 pub mod run;

@@ -34,4 +34,14 @@ pub struct Asker {
     pub stage: u32,
 }
 
+/// What `charge` is given: whose lookup was refused.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Charge {
+    /// The run, as wide as the kernel passes it.
+    pub run: u64,
+    /// The program image of the task that asked.
+    pub image: u64,
+}
+
 const _: () = assert!(size_of::<Port>() == 4 && size_of::<Asker>() == 24);

@@ -90,4 +90,10 @@ offsets! {
     msg_control: "msghdr", "msg_control", 8;
     /// How many bytes that is.
     msg_controllen: "msghdr", "msg_controllen", 8;
+    /// A packet's memory.
+    skb_head: "sk_buff", "head", 8;
+    /// Where in it the bytes end, and what is known of them begins.
+    skb_end: "sk_buff", "end", 4;
+    /// Whose memory it is.
+    skb_flags: "skb_shared_info", "flags", 1;
 }

@@ -67,7 +67,7 @@ pub const MODE_ENFORCE: u32 = 1;
 pub struct Run {
     /// [`MODE_AUDIT`] or [`MODE_ENFORCE`].
     pub mode: u32,
-    /// [`Run::KILL`], [`Run::FREEZE`] and [`Run::RECORD`].
+    /// [`Run::KILL`], [`Run::FREEZE`], [`Run::RECORD`] and [`Run::ENCRYPTED_HELLO`].
     pub flags: u32,
     /// The port of the loopback that its questions to name servers go to instead.
     pub resolver: u32,
@@ -92,6 +92,8 @@ impl Run {
     pub const FREEZE: u32 = 2;
     /// What is allowed has an event, too.
     pub const RECORD: u32 = 4;
+    /// A TLS hello may have an encrypted one within.
+    pub const ENCRYPTED_HELLO: u32 = 8;
 
     /// The limit of a budget.
     #[inline(always)]

@@ -5,6 +5,7 @@
 use crate::{
     address::{Grant, GrantKey},
     budget::FileKey,
+    hello::NameKey,
     lookup::{Asker, Port},
     offsets::Offsets,
     run::{Counters, Label, Run},
@@ -14,6 +15,8 @@ use crate::{
 unsafe impl aya::Pod for GrantKey {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Grant {}
+// SAFETY: as above.
+unsafe impl aya::Pod for NameKey {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Port {}
 // SAFETY: as above.

@@ -14,6 +14,7 @@
 mod argv;
 mod atomic;
 mod budget;
+mod charge;
 mod enrol;
 mod exec;
 mod file;

@@ -10,6 +10,7 @@ use aya_ebpf::{
 use enforcer_common::{
     address::{Grant, GrantKey},
     budget::FileKey,
+    hello::NameKey,
     lookup::{Asker, Port},
     run::{Counters, Label, PROFILES, RUNS as PLACES, Run, place},
     table::CHUNK_WORDS,
@@ -52,6 +53,11 @@ pub(crate) static TABLES: ArrayOfMaps<Chunks, { PROFILES as usize }> = ArrayOfMa
 /// Addresses that host rules led to, for each run.
 #[btf_map]
 pub(crate) static GRANTS: OfRuns<inner::HashMap<{ size_of::<GrantKey>() }, { size_of::<Grant>() }>> =
+    ArrayOfMaps::new();
+
+/// The names that led to addresses where a run's TLS hellos are judged, and until when each does.
+#[btf_map]
+pub(crate) static NAMES: OfRuns<inner::HashMap<{ size_of::<NameKey>() }, { size_of::<u64>() }>> =
     ArrayOfMaps::new();
 
 /// Who sent a question from which port, for the resolver.

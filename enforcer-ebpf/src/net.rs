@@ -3,10 +3,16 @@
 //! Sockets: which may be made, what they may reach, what they may take, and where their questions for names go.
 
 mod create;
+mod gate;
+mod gated;
+mod hello;
+mod lent;
 mod listen;
 mod local;
+mod packet;
 mod reach;
 mod redirect;
+mod refusal;
 mod route;
 mod sockaddr;
 mod tag;

@@ -34,6 +34,30 @@ fn run(place: &Place, profile: &Path, args: &[&str]) -> (Ended, u64, Value) {
     (run.ended, fs::metadata(progress).unwrap().len(), trailer)
 }
 
+/// Lookups are refused by the resolver, and count as what the kernel denies.
+#[test]
+fn refused_lookups_count_as_denials() {
+    let place = Place::new();
+    let profile = place.profile_file(
+        "budgets: { denials: 10 }\nstages:\n  only: { exec: { default: allow }, files: { write: { default: allow } } }\n",
+    );
+    let asked = place.path("asked");
+    let program = format!(
+        "import socket
+for number in range(20):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(60)
+    s.sendto(b'ab\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\4evil\\4test\\0\\0\\1\\0\\1', ('192.0.2.53', 53)); s.recv(99)
+    open({asked:?}, 'a').write('.')"
+    );
+    let file = place.file("program.py", &program);
+    let run = place.run(&profile, &["python3", file.to_str().unwrap()]);
+    let trailer = run.trailer();
+    assert_eq!((run.ended.status, &trailer["tripped"]), (101, &"denials".into()), "{trailer:#}");
+    assert_eq!(trailer["budgets"]["denials"]["spent"], 11, "{trailer:#}");
+    assert_eq!(fs::metadata(asked).unwrap().len(), 10, "{}", run.ended.stderr);
+    assert!(run.ended.stderr.contains("the budget of 10 denials is used up"), "{}", run.ended.stderr);
+}
+
 /// Files 1 to `count`, as the attack names them.
 fn files(place: &Place, count: u32) -> String {
     (1..=count).for_each(|number| drop(place.file(&format!("many/{number}"), "")));

@@ -36,6 +36,7 @@ mod real_packages;
 mod refusal;
 mod sending;
 mod sharing;
+mod sni;
 mod sockets;
 mod storm;
 mod visitors;

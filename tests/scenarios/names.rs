@@ -262,6 +262,38 @@ fn follow(name: &str, port: u16) {
     assert_eq!(place.attack(&profile, &[&["--times", &pairs][..], &lookup].concat()), Tally::allowed(PAIRS));
 }
 
+/// Lookups of each kind under load, as fast as they come from four processes at once.
+const LOAD: u64 = 3_000;
+
+#[test]
+fn no_lookup_is_lost_or_mistaken_under_load() {
+    let (place, server) = (Place::new(), NameServer::start());
+    server.name("good.test", &["203.0.113.20"], 300);
+    let profile = place.profile(&format!(
+        "{{ exec: {{ default: allow, allow: [{:?}] }}, files: {{ write: {{ default: allow }} }}, \
+           network: {{ allow: [{{ host: good.test, ports: [443] }}] }} }}",
+        attack()
+    ));
+    let attempt = |name: &str, expected: &str| {
+        format!(
+            "{} --processes 2 --times {} resolve 198.51.100.53:53 {name} {expected}",
+            attack().display(),
+            LOAD / 2
+        )
+    };
+    let script =
+        format!("{} & {}; wait", attempt("good.test", "203.0.113.20"), attempt("evil.test", "refused"));
+    let started = std::time::Instant::now();
+    let run = place.run(&profile, &["bash", "-c", &script]);
+    // For the curious: nothing depends on it.
+    println!("{} lookups took {:?}", 2 * LOAD, started.elapsed());
+    assert_eq!(run.ended.status, 0, "{}", run.ended.stderr);
+    let whole = format!("{{\"allowed\": {LOAD}, \"denied\": 0, \"failed\": 0}}");
+    assert_eq!(run.ended.stdout.lines().collect::<Vec<_>>(), [&whole, &whole]);
+    assert!(!run.ended.stderr.contains("lookups of allowed names failed"), "{}", run.ended.stderr);
+    assert_eq!(server.asked().len() as u64, LOAD, "what is allowed is asked for, once each");
+}
+
 #[test]
 fn lookups_fail_when_their_resolver_is_gone() {
     let (place, server) = (Place::new(), NameServer::start());

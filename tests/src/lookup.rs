@@ -17,6 +17,16 @@ pub(crate) fn connect(server: SocketAddr, name: &str, port: u16, number: u32) ->
     TcpStream::connect((address, port)).map(drop)
 }
 
+/// Asks `server` for a name, and fails unless the answer is this one.
+pub(crate) fn resolve(server: SocketAddr, name: &str, expected: &str, number: u32) -> io::Result<()> {
+    let answer = match ask(server, name, number) {
+        Ok(address) => address.to_string(),
+        Err(error) if error.to_string() == "code 5" => "refused".to_owned(),
+        Err(error) => return Err(error),
+    };
+    if answer == expected { Ok(()) } else { Err(io::Error::other(format!("{answer} instead of {expected}"))) }
+}
+
 fn ask(server: SocketAddr, name: &str, number: u32) -> io::Result<Ipv4Addr> {
     let any: SocketAddr = if server.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
     let socket = UdpSocket::bind(any)?;

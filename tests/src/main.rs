@@ -79,6 +79,8 @@ enum Attempt {
     Memfd { program: PathBuf },
     /// Ask a name server for a name, and connect to where it leads.
     Lookup { server: SocketAddr, name: String, port: u16 },
+    /// Ask a name server for a name: what counts is whether the address is this one, or `refused`.
+    Resolve { server: SocketAddr, name: String, expected: String },
     /// Try each of these, and print the numbers of their errors, 0 for none.
     Each { attempts: Vec<String> },
     /// Send the name of the way to an address.
@@ -148,6 +150,7 @@ fn attempt(attempt: &Attempt, number: u32) -> io::Result<()> {
         Attempt::Swapped { script } => swapped::exec(script),
         Attempt::Memfd { program } => files::memfd(program),
         Attempt::Lookup { server, name, port } => lookup::connect(*server, name, *port, number),
+        Attempt::Resolve { server, name, expected } => lookup::resolve(*server, name, expected, number),
         Attempt::Send { way, to } => network::send(*way, *to),
         Attempt::Handed { way } => handed::work(*way),
         Attempt::Socket { way, family, kind, protocol } => kinds::make(*way, *family, *kind, *protocol),

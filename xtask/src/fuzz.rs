@@ -54,6 +54,10 @@ enum Target {
     Recording,
     /// Any words as a compiled profile: decide about any text.
     Table,
+    /// Any packets to the resolver: questions of clients, and answers of name servers.
+    Dns,
+    /// Any bytes as the beginning of a TLS connection, in any pieces.
+    Hello,
 }
 
 impl Target {
@@ -62,6 +66,8 @@ impl Target {
             Self::Profile => "profile",
             Self::Recording => "recording",
             Self::Table => "table",
+            Self::Dns => "dns",
+            Self::Hello => "hello",
         }
     }
 
@@ -69,7 +75,7 @@ impl Target {
     const fn seeds(self) -> &'static [&'static str] {
         match self {
             Self::Profile => &["profiles", "enforcer/src/profile/tests/broken"],
-            Self::Recording | Self::Table => &[],
+            Self::Recording | Self::Table | Self::Dns | Self::Hello => &[],
         }
     }
 
@@ -78,7 +84,7 @@ impl Target {
         match self {
             Self::Profile => &["-max_len=6144", "-dict=tests/fuzz/profile.dict"],
             Self::Recording => &["-max_len=4096", "-dict=tests/fuzz/recording.dict"],
-            Self::Table => &["-max_len=4096"],
+            Self::Table | Self::Dns | Self::Hello => &["-max_len=4096"],
         }
     }
 
@@ -87,7 +93,7 @@ impl Target {
     const fn reduction(self) -> &'static [&'static str] {
         match self {
             Self::Profile | Self::Recording => &["-set_cover_merge=1", "-use_counters=0"],
-            Self::Table => &["-set_cover_merge=1"],
+            Self::Table | Self::Dns | Self::Hello => &["-set_cover_merge=1"],
         }
     }
 }

@@ -15,6 +15,8 @@ use enforcer_common::{
 
 use super::{
     AF_INET, AF_INET6, AF_UNSPEC,
+    gated::gated,
+    hello::Gate,
     redirect::asked,
     route::{detour, routed},
     sockaddr::{Sock, endpoint, family, read},
@@ -81,6 +83,9 @@ fn to(ctx: &LsmContext, socket: *const c_void, address: *const c_void, message: 
             if tag.resolver != 0 {
                 asked(label, Protocol::from_number(sock.protocol), sock.port());
             }
+            if tag.has(run, Tag::GATED) {
+                return gated(ctx, label, &sock, message);
+            }
             return GO_ON;
         }
         if !sock.has_peer() {
@@ -93,19 +98,20 @@ fn to(ctx: &LsmContext, socket: *const c_void, address: *const c_void, message: 
     let direct = connected || !matches!(family, AF_INET | AF_INET6);
     // Not if the socket has another peer, which it may have been handed with and keep.
     let stays = connected || ((!sends || sock.is_stream()) && !sock.has_peer());
-    reach(ctx, label, &sock, endpoint(&bytes, sock.family, sock.protocol), direct, stays)
+    reach(ctx, label, &sock, endpoint(&bytes, sock.family, sock.protocol), direct, stays, sends)
 }
 
 /// Decides about an endpoint; `direct` if what is sent there really goes there, though it be a name server; `stays` if it
-/// is the socket's peer, or will be.
+/// is the socket's peer, or will be; `sends` if something is sent at once.
 #[inline(always)]
-fn reach(
+pub(super) fn reach(
     ctx: &LsmContext,
     label: &'static mut Label,
     sock: &Sock,
     end: Option<Endpoint>,
     direct: bool,
     stays: bool,
+    sends: bool,
 ) -> i32 {
     let (run, stage) = (label.run, label.stage);
     let mut subject = match Subject::new(label) {
@@ -118,11 +124,16 @@ fn reach(
         return answer(subject.conclude(Kind::Connect, &text, decision));
     };
     let text = subject.write(&end);
+    let mut flags = 0;
     let resolved = !direct && end.port == DNS && stage != STAGE_PROBE;
     let decision = if resolved && matches!(end.protocol, b't' | b'u') {
         Decision::allowed(Reason::Resolver)
     } else {
-        subject.decide(Kind::Connect, &text, || granted(run, stage, &end))
+        subject.decide(Kind::Connect, &text, || {
+            let grant = granted(run, stage, &end);
+            flags = (grant >> 16) as u16;
+            if sends && flags & Grant::CONNECT != 0 { 0 } else { grant as u16 }
+        })
     };
     let spends = decision.reason as u8 != Reason::Resolver as u8;
     if !subject.conclude(Kind::Connect, &text, decision)
@@ -130,16 +141,22 @@ fn reach(
     {
         return EPERM;
     }
+    let named = flags & Grant::NAMED != 0;
+    let stays = stays && flags & Grant::CONNECT == 0;
+    if named && !Gate::put(sock.sock, subject.label) {
+        return EPERM;
+    }
+    let gate = if named { Tag::GATED } else { 0 };
     match Tag::make(sock.sock) {
-        Some(tag) => tag.set(run, if stays { Tag::JUDGED } else { 0 }),
+        Some(tag) => tag.set(run, if stays { Tag::JUDGED | gate } else { gate }),
         None => return EPERM, // What is sent later would be a stranger's.
     }
     GO_ON
 }
 
-/// The host rule that led this run to the address, or 0.
+/// The host rule that led this run to the address, or 0; above its 16 bits, the grant's flags.
 #[inline(never)] // The key takes stack, which the caller's has no room for.
-fn granted(run: u32, stage: u8, endpoint: &Endpoint) -> u16 {
+fn granted(run: u32, stage: u8, endpoint: &Endpoint) -> u32 {
     let Some(grants) = GRANTS.get(place(run)) else {
         return 0;
     };
@@ -147,5 +164,8 @@ fn granted(run: u32, stage: u8, endpoint: &Endpoint) -> u16 {
     // SAFETY: no preconditions.
     let now = unsafe { bpf_ktime_get_boot_ns() };
     // SAFETY: a map value, each field of which is read once; a later grant of the same address replaces it as a whole.
-    grant.map_or(0, |grant| unsafe { if now < (*grant).until { (*grant).rule } else { 0 } })
+    let found = |grant: *mut Grant| unsafe {
+        if now < (*grant).until { u32::from((*grant).rule) | u32::from((*grant).flags) << 16 } else { 0 }
+    };
+    grant.map_or(0, found)
 }

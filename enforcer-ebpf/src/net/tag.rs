@@ -30,17 +30,19 @@ impl Tag {
     pub(super) const JUDGED: u32 = 1;
     /// The run gave it its name.
     pub(super) const BOUND: u32 = 2;
+    /// There is a gate before it.
+    pub(super) const GATED: u32 = 4;
 
     /// The tag of a `struct sock`, if it has one.
     #[inline(always)]
     pub(super) fn get(sock: *const c_void) -> Option<&'static mut Self> {
-        storage(sock, 0)
+        at(&SOCKETS, sock, 0)
     }
 
     /// The tag of a `struct sock`, made if need be; `None` if there is no memory for it.
     #[inline(always)]
     pub(super) fn make(sock: *const c_void) -> Option<&'static mut Self> {
-        storage(sock, 1) // BPF_SK_STORAGE_GET_F_CREATE
+        at(&SOCKETS, sock, 1) // BPF_SK_STORAGE_GET_F_CREATE
     }
 
     /// Whether this run has set a flag.
@@ -57,29 +59,35 @@ impl Tag {
     }
 }
 
+/// What a map has for a `struct sock`.
 #[inline(always)]
-fn storage(sock: *const c_void, flags: u64) -> Option<&'static mut Tag> {
+pub(super) fn at<T, const FLAGS: usize>(
+    map: &'static Storage<T, FLAGS>,
+    sock: *const c_void,
+    flags: u64,
+) -> Option<&'static mut T> {
     // SAFETY: `sock` is a trusted pointer; the value lives as long as the socket, hence longer than the program.
-    unsafe {
-        bpf_sk_storage_get(SOCKETS.as_ptr(), sock.cast_mut(), ptr::null_mut(), flags).cast::<Tag>().as_mut()
-    }
+    unsafe { bpf_sk_storage_get(map.as_ptr(), sock.cast_mut(), ptr::null_mut(), flags).cast::<T>().as_mut() }
 }
 
 /// The map's definition as the loader reads it from the types of the fields. aya's own has no place for `BPF_F_CLONE`,
 /// which hands a listening socket's tag on to those that it accepts.
 #[repr(C)]
-pub(crate) struct Sockets {
+pub(crate) struct Storage<T, const FLAGS: usize> {
     r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE as usize],
     key: *const i32,
-    value: *const Tag,
+    value: *const T,
     max_entries: *const [i32; 0],
-    map_flags: *const [i32; (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize],
+    map_flags: *const [i32; FLAGS],
 }
 
-// SAFETY: nobody reads the fields.
-unsafe impl Sync for Sockets {}
+/// The tags' map.
+pub(crate) type Sockets = Storage<Tag, { (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize }>;
 
-impl Sockets {
+// SAFETY: nobody reads the fields.
+unsafe impl<T, const FLAGS: usize> Sync for Storage<T, FLAGS> {}
+
+impl<T, const FLAGS: usize> Storage<T, FLAGS> {
     pub(crate) const fn new() -> Self {
         Self {
             r#type: ptr::null(),

@@ -63,6 +63,7 @@ pub(super) fn main(args: Args, output: Output) -> Exit {
     let options = Options {
         profile,
         audit: true,
+        sni: false,
         json: None,
         record: Some(file),
         unmasked,

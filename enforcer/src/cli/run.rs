@@ -61,6 +61,10 @@ pub struct Args {
     /// Deny nothing; report what would have been denied
     #[arg(long)]
     pub(super) audit: bool,
+    /// Let a connection to a host begin only with a TLS hello that asks for the host, as if the profile said
+    /// `tls: { sni: required }`
+    #[arg(long)]
+    pub(super) sni: bool,
     /// Write a record of the run to FILE, one JSON object a line, as it happens
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
@@ -80,10 +84,13 @@ pub struct Args {
 
 /// Runs COMMAND; errors have been printed when this returns.
 pub(super) fn main(args: Args, output: Output) -> Exit {
-    let Args { profile, audit, json, record, unmasked, fail_on_denial, command } = args;
+    let Args { profile, audit, sni, json, record, unmasked, fail_on_denial, command } = args;
     let terminal = Terminal::stderr(output.color(), output.verbosity());
     let observe = false;
-    start(&Options { profile, audit, json, record, unmasked, observe, fail_on_denial, command }, terminal)
+    start(
+        &Options { profile, audit, sni, json, record, unmasked, observe, fail_on_denial, command },
+        terminal,
+    )
 }
 
 /// Runs COMMAND as the options say.

@@ -2,7 +2,11 @@
 
 //! An allowed name, from the question to the answer.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+};
 
 use hickory_proto::{op::ResponseCode, rr::Record};
 use tokio::{
@@ -16,6 +20,7 @@ use super::{
     limits::{Counts, Limits},
     policy::{Judgement, Policy, Refusal, Transport},
     reply::Reply,
+    response::{Received as Read, Response},
     special::is_special,
     upstream,
 };
@@ -121,17 +126,7 @@ impl<P: Policy> Desk<P> {
         let mut chain = Chain::new(question.asked.name.clone(), record_type);
         loop {
             let response = upstream::ask(&self.servers, chain.end(), record_type, &self.limits).await?;
-            let so_far = chain.len();
-            chain.follow(&response.answers)?;
-            let code = response.code;
-            // A server that does not follow aliases stops at one, and says nothing of where it leads.
-            let stopped = code == ResponseCode::NoError
-                && chain.addresses().is_empty()
-                && chain.len() > so_far
-                && response.authority.is_none();
-            if !stopped {
-                let fitting = |soa: &Record| soa.name.zone_of(chain.end());
-                let authority = response.authority.filter(fitting).filter(|_| chain.addresses().is_empty());
+            if let Some((code, authority)) = follow(&mut chain, response)? {
                 return Ok(Found { code, chain, authority });
             }
         }
@@ -155,6 +150,41 @@ impl<P: Policy> Desk<P> {
         }
         Ok(())
     }
+}
+
+/// Goes as far as an answer leads. `None`: from where it has come to, the next is to be asked. Otherwise, what is
+/// answered to the client beside the chain.
+fn follow(chain: &mut Chain, response: Response) -> Result<Option<(ResponseCode, Option<Record>)>, Broken> {
+    let so_far = chain.len();
+    chain.follow(&response.answers)?;
+    let code = response.code;
+    // A server that does not follow aliases stops at one, and says nothing of where it leads.
+    let stopped = code == ResponseCode::NoError
+        && chain.addresses().is_empty()
+        && chain.len() > so_far
+        && response.authority.is_none();
+    let fitting = |soa: &Record| soa.name.zone_of(chain.end());
+    let authority = response.authority.filter(fitting).filter(|_| chain.addresses().is_empty());
+    Ok((!stopped).then_some((code, authority)))
+}
+
+/// What comes of a lookup if a name server sends this packet and nothing else: the addresses that are granted, and the
+/// answer to the client. As [`handle_packet`], it does no I/O. `None`: it would be waited on, or asked again.
+#[must_use]
+pub fn handle_answer(
+    question: &Question,
+    packet: &[u8],
+    id: u16,
+    transport: Transport,
+) -> Option<(Vec<IpAddr>, Option<Vec<u8>>)> {
+    let Read::Response(response) = Read::read(packet, id, &question.asked) else {
+        return None;
+    };
+    let mut chain = Chain::new(question.asked.name.clone(), question.asked.query_type);
+    let (code, authority) = follow(&mut chain, *response).ok()??;
+    let addresses = chain.addresses().to_vec();
+    let reply = Reply { code, authority, answers: chain.into_records() };
+    Some((addresses, reply.encode(&question.query, transport)))
 }
 
 /// What was found.

@@ -39,6 +39,7 @@ mod tests;
 
 pub use handle::{Handled, Question, handle_packet};
 pub use limits::Counts;
+pub use lookup::handle_answer;
 pub use policy::{Judgement, Policy, Refusal, Transport};
 pub use query::Query;
 pub use resolver::Resolver;

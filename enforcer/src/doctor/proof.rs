@@ -26,6 +26,7 @@ pub(super) fn prove() -> Finding {
     let setup = Setup {
         mode: Mode::Enforce,
         record: false,
+        encrypted_hello: false,
         digest: profile.digest,
         anchors: Anchors::NONE,
         resolver: 0,

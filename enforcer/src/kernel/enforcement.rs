@@ -11,12 +11,13 @@ use enforcer_common::{
     address::{Grant, GrantKey},
     anchor::Anchors,
     budget::{BUDGETS, FILES_MAX, UNLIMITED},
+    hello::NameKey,
     lookup::{Asker, Port},
     run::{Counters, MODE_AUDIT, MODE_ENFORCE, Run, place},
 };
 
 use super::{
-    Enroller, Error,
+    Charger, Enroller, Error,
     lock::Lock,
     pins::Pins,
     place::{self, Own, Place},
@@ -54,6 +55,8 @@ pub struct Setup {
     pub respond: Respond,
     /// Whether what is allowed has an event, too.
     pub record: bool,
+    /// Whether a TLS hello may have an encrypted one within.
+    pub encrypted_hello: bool,
 }
 
 impl Setup {
@@ -72,6 +75,9 @@ impl Setup {
         }
         if self.record {
             flags |= Run::RECORD;
+        }
+        if self.encrypted_hello {
+            flags |= Run::ENCRYPTED_HELLO;
         }
         let mut limits = [UNLIMITED; BUDGETS];
         for (limit, budget) in limits.iter_mut().zip(self.budgets.0) {
@@ -139,8 +145,12 @@ pub struct EgressMaps {
     pub run: u32,
     /// The addresses that host rules led to.
     pub grants: HashMap<MapData, GrantKey, Grant>,
+    /// The names that led there.
+    pub names: HashMap<MapData, NameKey, u64>,
     /// Who sent the last question from a port, in whichever run.
     pub askers: HashMap<MapData, Port, Asker>,
+    /// Counts what it refuses.
+    pub charger: Charger,
 }
 
 /// A run's enforcement. Dropping it without [`Enforcement::finish`] leaves its place taken, hence what is enrolled stays
@@ -202,8 +212,14 @@ impl Enforcement {
             Some(reader) => Some(Log { logger: self.programs.log()?, _reader: reader }),
             None => None,
         };
-        let Own { grants, events, images } = self.place.own().ok_or(Error::Missing("EVENTS"))?;
-        let egress = EgressMaps { run: self.place.id, grants, askers: self.programs.askers()? };
+        let Own { grants, names, events, images } = self.place.own().ok_or(Error::Missing("EVENTS"))?;
+        let egress = EgressMaps {
+            run: self.place.id,
+            grants,
+            names,
+            askers: self.programs.askers()?,
+            charger: self.programs.charger()?,
+        };
         Ok((Rings { images, events, log }, egress))
     }
 

@@ -24,6 +24,16 @@ pub const REDIRECTS: &[Hook] = &[
     Hook { name: "getpeername6", purpose: "the peer is the IPv6 address that was asked" },
 ];
 
+/// The hook where packets leave, at the root of the cgroup hierarchy. It is required as well.
+pub const GATE: Hook =
+    Hook { name: "egress", purpose: "a connection to a host begins with a TLS hello that asks for it" };
+
+/// Where sendfile and splice send on a way of their own, the hook that is on it: see [`super::offsets::sends_pages`].
+pub const PAGES: Hook = Hook {
+    name: "file_permission",
+    purpose: "what sendfile and splice send on a connection that was handed in",
+};
+
 /// Every hook. All are required: a run is not started where one of them cannot be attached.
 pub const HOOKS: &[Hook] = &[
     Hook { name: "task_alloc", purpose: "a child inherits run and stage" },

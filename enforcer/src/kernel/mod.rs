@@ -5,6 +5,8 @@
 
 mod btf;
 pub mod cgroup;
+mod charger;
+pub mod connection;
 mod enforcement;
 mod enroller;
 mod error;
@@ -18,6 +20,7 @@ mod programs;
 mod survey;
 mod sys;
 
+pub use charger::Charger;
 pub use enforcement::{ACTIVE_LSMS, EgressMaps, Enforcement, Mode, Remaining, Rings, Setup};
 pub use enroller::Enroller;
 pub use error::Error;

@@ -17,6 +17,12 @@ pub(super) fn kernel_btf() -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|source| Error::NoBtf { path: path.into(), source })
 }
 
+/// Whether pages are sent to sockets on a way of their own: until 6.5 protocols have an operation for that.
+pub(super) fn sends_pages(data: &[u8]) -> Result<bool, Error> {
+    let failed = |source| Error::Offset { of: "struct", member: "any", source };
+    Ok(Btf::parse(data).map_err(failed)?.offset("proto_ops", "sendpage", 8).is_ok())
+}
+
 /// The offsets that these types have.
 pub(super) fn from_btf(data: &[u8]) -> Result<Offsets, Error> {
     let failed = |of, member| move |source| Error::Offset { of, member, source };

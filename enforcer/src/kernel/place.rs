@@ -15,6 +15,7 @@ use aya_obj::generated::{
 use enforcer_common::{
     address::{Grant, GrantKey},
     budget::FileKey,
+    hello::NameKey,
     run::{Counters, PROFILES, RUNS, Run},
     table::CHUNK_WORDS,
 };
@@ -23,6 +24,8 @@ use super::{Error, lock::Lock, programs::Programs, sys};
 
 /// Addresses that a run may have been led to at a time.
 const GRANTS: u32 = 1 << 14;
+/// Names that led to them. As many as there are in a few installs: each takes 300 bytes.
+const NAMES: u32 = 1 << 12;
 /// Bytes for events that wait to be read.
 const EVENTS: u32 = 1 << 20;
 /// The same of a run that is recorded: some 100,000 events, for as long as the agent has no turn.
@@ -30,7 +33,7 @@ const EVENTS_RECORDED: u32 = 1 << 24;
 /// Bytes for program images that wait to be read.
 const IMAGES: u32 = 1 << 22;
 /// The maps that each run has of its own.
-const OWN: [&str; 4] = ["GRANTS", "FILES", "EVENTS", "IMAGES"];
+const OWN: [&str; 5] = ["GRANTS", "NAMES", "FILES", "EVENTS", "IMAGES"];
 
 /// A run's place, and what is in it.
 pub(super) struct Place {
@@ -45,6 +48,8 @@ pub(super) struct Place {
 pub(super) struct Own {
     /// Addresses that host rules led to.
     pub(super) grants: HashMap<MapData, GrantKey, Grant>,
+    /// The names that led there.
+    pub(super) names: HashMap<MapData, NameKey, u64>,
     /// Verdicts.
     pub(super) events: RingBuf<MapData>,
     /// Program images.
@@ -61,6 +66,8 @@ impl Own {
         };
         let (key, value) = (size_of::<GrantKey>(), size_of::<Grant>());
         let grants = own("GRANTS", BPF_MAP_TYPE_HASH, key, value, GRANTS)?;
+        let (key, value) = (size_of::<NameKey>(), size_of::<u64>());
+        let names = own("NAMES", BPF_MAP_TYPE_HASH, key, value, NAMES)?;
         if files > 0 {
             own("FILES", BPF_MAP_TYPE_HASH, size_of::<FileKey>(), size_of::<u8>(), files)?;
         }
@@ -70,6 +77,7 @@ impl Own {
         let failed = |map| move |source| Error::Map { action: "open", map, source };
         Ok(Self {
             grants: Map::HashMap(grants).try_into().map_err(failed("GRANTS"))?,
+            names: Map::HashMap(names).try_into().map_err(failed("NAMES"))?,
             events: Map::RingBuf(events).try_into().map_err(failed("EVENTS"))?,
             images: Map::RingBuf(images).try_into().map_err(failed("IMAGES"))?,
         })

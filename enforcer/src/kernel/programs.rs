@@ -12,7 +12,8 @@ use aya::{
     Btf, Ebpf, EbpfLoader, Endianness,
     maps::{Array, HashMap, Map, MapData},
     programs::{
-        CgroupAttachMode, CgroupSockAddr, Lsm, ProgramError, ProgramInfo, RawTracePoint, links::FdLink,
+        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Lsm, ProgramError, ProgramInfo,
+        RawTracePoint, links::FdLink,
     },
 };
 use aya_log::EbpfLogger;
@@ -23,8 +24,8 @@ use enforcer_common::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Enroller, Error, cgroup,
-    hooks::{HOOKS, Hook, REDIRECTS},
+    Charger, Enroller, Error, cgroup,
+    hooks::{GATE, HOOKS, Hook, PAGES, REDIRECTS},
     offsets,
     pins::{Partial, Pins},
 };
@@ -34,6 +35,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/en
 
 /// What puts a task under a run. Run, not attached.
 const ENROL: &str = "enrol";
+/// What charges a run for what the resolver refused it. Likewise.
+const CHARGE: &str = "charge";
 /// A program that writes to the log, by which the log is found.
 const LOGS: &str = "file_open";
 /// Prefixes of pins.
@@ -41,7 +44,8 @@ const LINK: &str = "link";
 const MAP: &str = "map";
 const PROGRAM: &str = "program";
 /// The maps that the agent uses. The programs hold the others.
-const MAPS: [&str; 8] = ["RUNS", "COUNTERS", "TABLES", "GRANTS", "FILES", "EVENTS", "IMAGES", "ASKERS"];
+const MAPS: [&str; 9] =
+    ["RUNS", "COUNTERS", "TABLES", "GRANTS", "NAMES", "FILES", "EVENTS", "IMAGES", "ASKERS"];
 
 /// A version of the programs, attached.
 pub(super) struct Programs {
@@ -90,15 +94,20 @@ impl Programs {
                 let map = object.map(name).ok_or(Error::Missing(name))?;
                 pins.pin(MAP, name, |path| map.pin(path))?;
             }
-            load_enroller(&mut object, pins)?;
+            for name in [ENROL, CHARGE] {
+                load_callable(&mut object, name, pins)?;
+            }
             for hook in HOOKS {
                 attach(&mut object, hook, &btf, pins)?;
+            }
+            if offsets::sends_pages(&types)? {
+                attach(&mut object, &PAGES, &btf, pins)?;
             }
             let root = cgroup::root().map_err(Error::NoCgroup)?;
             for hook in REDIRECTS {
                 redirect(&mut object, hook, &root, pins)?;
             }
-            Ok(())
+            gate(&mut object, &root, pins)
         })
     }
 
@@ -111,6 +120,14 @@ impl Programs {
     pub(super) fn enroller(&self, run: u32) -> Result<Enroller, Error> {
         let failed = |source| Error::Program { action: "open", hook: "enrolment", source };
         Ok(Enroller { program: self.enroller.fd().map_err(failed)?.as_fd().as_raw_fd(), run })
+    }
+
+    /// What charges runs for what the resolver refused them.
+    pub(super) fn charger(&self) -> Result<Charger, Error> {
+        let failed = |source| Error::Program { action: "open", hook: "charging", source };
+        let program = RawTracePoint::from_pin(self.pins.path(PROGRAM, CHARGE)).map_err(failed)?;
+        let program = program.fd().map_err(failed)?.as_fd().try_clone_to_owned();
+        Ok(Charger { program: program.map_err(|source| Error::System { action: "keep a program", source })? })
     }
 
     /// A map of theirs.
@@ -145,12 +162,13 @@ fn map(pins: &Pins, name: &'static str) -> Result<MapData, Error> {
     MapData::from_pin(pins.path(MAP, name)).map_err(|source| Error::Map { action: "open", map: name, source })
 }
 
-fn load_enroller(object: &mut Ebpf, pins: &Partial) -> Result<(), Error> {
-    let failed = |source| Error::Program { action: "load", hook: "enrolment", source };
-    let program = object.program_mut(ENROL).ok_or(Error::Missing(ENROL))?;
+/// Loads and pins a program that is run and never attached.
+fn load_callable(object: &mut Ebpf, name: &'static str, pins: &Partial) -> Result<(), Error> {
+    let failed = |source| Error::Program { action: "load", hook: name, source };
+    let program = object.program_mut(name).ok_or(Error::Missing(name))?;
     let program: &mut RawTracePoint = program.try_into().map_err(failed)?;
     program.load().map_err(failed)?;
-    pins.pin(PROGRAM, ENROL, |path| program.pin(path))
+    pins.pin(PROGRAM, name, |path| program.pin(path))
 }
 
 /// Loads a hook's program, attaches it, and pins the link.
@@ -181,4 +199,16 @@ fn redirect(object: &mut Ebpf, hook: &Hook, root: &File, pins: &Partial) -> Resu
     let link = program.take_link(link).map_err(failed("attach"))?;
     let link: FdLink = link.try_into().map_err(|_| Error::Missing(hook.name))?;
     pins.pin(LINK, hook.name, |path| link.pin(path).map(drop))
+}
+
+/// Loads the program that stands where packets leave, attaches it at the root, and pins the link.
+fn gate(object: &mut Ebpf, root: &File, pins: &Partial) -> Result<(), Error> {
+    let failed = |action| move |source| Error::Program { action, hook: GATE.name, source };
+    let program = object.program_mut(GATE.name).ok_or(Error::Missing(GATE.name))?;
+    let program: &mut CgroupSkb = program.try_into().map_err(failed("load"))?;
+    program.load().map_err(failed("load"))?;
+    let link = program.attach(root, CgroupSkbAttachType::Egress, CgroupAttachMode::Single);
+    let link = program.take_link(link.map_err(failed("attach"))?).map_err(failed("attach"))?;
+    let link: FdLink = link.try_into().map_err(|_| Error::Missing(GATE.name))?;
+    pins.pin(LINK, GATE.name, |path| link.pin(path).map(drop))
 }

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::{
     address::PortRange,
     date::Date,
-    document::{Budgets, Document, Effect, Mode, Respond},
+    document::{Budgets, Document, Effect, Mode, Respond, Tls},
     edges,
     error::{Error, Text},
     exception::Exception,
@@ -86,8 +86,29 @@ pub struct HostRule {
     pub protocol: Option<Protocol>,
     /// Whether the name may lead to loopback, link-local and private addresses.
     pub private: bool,
+    /// Whether TLS is spoken there.
+    pub tls: bool,
     /// Whether it is an exception, whose every use is recorded.
     pub recorded: bool,
+}
+
+impl HostRule {
+    /// Whether connections must ask by TLS for a name that led there.
+    #[must_use]
+    pub const fn asks_names(&self, tls: Tls) -> bool {
+        tls.sni && self.tls
+    }
+
+    /// The protocols that it allows. Where names are asked for, QUIC is allowed only by its protocol: nobody looks into
+    /// its hello, which is not sent in clear text.
+    #[must_use]
+    pub const fn protocols(&self, tls: Tls) -> &'static [Protocol] {
+        match self.protocol {
+            Some(Protocol::Udp) => &[Protocol::Udp],
+            None if !self.asks_names(tls) => &[Protocol::Tcp, Protocol::Udp],
+            _ => &[Protocol::Tcp],
+        }
+    }
 }
 
 /// A compiled profile.
@@ -123,6 +144,8 @@ pub struct Compiled {
     pub budgets: Budgets,
     /// What is done beyond denying.
     pub respond: Respond,
+    /// What is asked of connections to hosts.
+    pub tls: Tls,
     /// The variables of the environment in use.
     pub variables: Vec<Variable>,
     /// The exceptions, those among them that no longer apply.
@@ -210,6 +233,7 @@ impl Compiled {
                 denial: document.on_denial.unwrap_or_default(),
                 trip: document.on_trip.unwrap_or_default(),
             },
+            tls: Tls { sni: document.sni.unwrap_or_default(), ech: document.ech.unwrap_or_default() },
             variables: lowered.variables.clone(),
             exceptions: lowered.exceptions.clone(),
             select: document.select.clone(),
@@ -307,11 +331,18 @@ impl Compiled {
             text(&format!("{} {} {} {:?} {:?}", host.rule, host.stage, host.host, host.ports, host.protocol));
             text(if host.recorded { "recorded" } else { "" });
             text(if host.private { "private" } else { "" });
+            if !host.tls {
+                text("plain");
+            }
         }
         for budget in Budget::ALL {
             text(&format!("{} {:?}", budget.name(), self.budgets.0[*budget as usize]));
         }
         text(&format!("{:?} {:?}", self.respond.denial, self.respond.trip));
+        // Profiles that ask nothing of TLS keep the digest that they had.
+        if self.tls != Tls::default() {
+            text(&format!("{} {}", self.tls.sni, self.tls.ech));
+        }
         for variable in &self.variables {
             text(&format!("{} {variable}", variable.anchor));
         }

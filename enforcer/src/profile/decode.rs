@@ -223,6 +223,7 @@ impl<'a> Reader<'a> {
                 "classify" => self.classify(node),
                 "budgets" => self.budgets(node),
                 "respond" => self.respond(node),
+                "tls" => self.tls(node),
                 "exceptions" => self.exceptions(node),
                 _ => self.stages(node),
             }

@@ -72,6 +72,10 @@ impl Diff {
 
 /// What is not about a stage.
 fn settings(one: &Compiled, two: &Compiled) -> Vec<(String, String, String)> {
+    let tls = |profile: &Compiled| {
+        let sni = if profile.tls.sni { "required" } else { "ignored" };
+        format!("sni {sni}, ech {}", if profile.tls.ech { "allow" } else { "deny" })
+    };
     let respond = |profile: &Compiled| {
         let respond = profile.respond;
         format!("{:?}, {:?}", respond.denial, respond.trip).to_lowercase()
@@ -81,6 +85,7 @@ fn settings(one: &Compiled, two: &Compiled) -> Vec<(String, String, String)> {
         ("mode".to_owned(), one.mode.name().to_owned(), two.mode.name().to_owned()),
         ("first stage".to_owned(), first(one), first(two)),
         ("respond".to_owned(), respond(one), respond(two)),
+        ("tls".to_owned(), tls(one), tls(two)),
     ];
     if one.select != two.select {
         let shown = |profile: &Compiled| counted(profile.select.len() as u64, "selection");

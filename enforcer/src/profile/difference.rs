@@ -8,7 +8,7 @@ use enforcer_common::{Kind, address::Protocol};
 
 use super::{
     compare::{Found, View, Wanted, search},
-    compile::Compiled,
+    compile::{Compiled, HostRule},
     example::Example,
     host::Host,
 };
@@ -79,15 +79,18 @@ pub fn allowed_only_by(two: Stage<'_>, one: Stage<'_>) -> Vec<Difference> {
     let mut differences = texts(Wanted::Allowed, one, two);
     // Where every address is allowed, so are those of hosts.
     if !one.view(Kind::Connect).allows_everything() {
-        let known: HashSet<HostPort> = hosts(one).collect();
+        let asked = one.profile.tls.sni || two.profile.tls.sni;
+        let known: HashSet<HostPort> = hosts(one, asked).collect();
         let globs: Vec<&HostPort> =
             known.iter().filter(|known| matches!(known.host, Host::Below(_))).collect();
         let allowed = |host: &HostPort| {
-            known.contains(host)
-                || known.contains(&HostPort { private: true, ..host.clone() })
+            let wider = |private, any_name| HostPort { private, any_name, ..host.clone() };
+            let all =
+                [(host.private, host.any_name), (true, host.any_name), (host.private, true), (true, true)];
+            all.iter().any(|&(private, any_name)| known.contains(&wider(private, any_name)))
                 || globs.iter().any(|glob| glob.covers(host))
         };
-        let what = hosts(two).find(|host| !allowed(host)).map(|new| What::Host(new.to_string()));
+        let what = hosts(two, asked).find(|host| !allowed(host)).map(|new| What::Host(new.to_string()));
         differences.extend(what.map(|what| Difference { kind: Kind::Connect, what }));
     }
     differences
@@ -131,6 +134,8 @@ struct HostPort {
     /// `None` is that of the registry's URL.
     port: Option<u16>,
     private: bool,
+    /// Whether any name may be asked for there.
+    any_name: bool,
 }
 
 impl HostPort {
@@ -138,6 +143,7 @@ impl HostPort {
     fn covers(&self, other: &Self) -> bool {
         (self.protocol, self.port) == (other.protocol, other.port)
             && (self.private || !other.private)
+            && (self.any_name || !other.any_name)
             && self.host.covers(&other.host)
     }
 }
@@ -145,26 +151,29 @@ impl HostPort {
 /// `mirror.example:443 tcp`.
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, protocol, port, private } = self;
+        let Self { host, protocol, port, private, any_name } = self;
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let protocol = if *protocol == Protocol::Udp { "udp" } else { "tcp" };
         let private = if *private { ", private addresses too" } else { "" };
-        write!(f, "{host}{port} {protocol}{private}")
+        let any_name = if *any_name { ", by any TLS name" } else { "" };
+        write!(f, "{host}{port} {protocol}{private}{any_name}")
     }
 }
 
-/// What the host rules of a stage allow.
-fn hosts(stage: Stage<'_>) -> impl Iterator<Item = HostPort> + '_ {
+/// What the host rules of a stage allow; `asked` if either profile asks for names.
+fn hosts(stage: Stage<'_>, asked: bool) -> impl Iterator<Item = HostPort> + '_ {
     let rules = stage.profile.hosts.iter().filter(move |rule| rule.stage == stage.number);
-    rules.flat_map(|rule| {
-        let protocols = rule.protocol.map_or(vec![Protocol::Tcp, Protocol::Udp], |p| vec![p]);
+    rules.flat_map(move |rule| {
+        let tls = stage.profile.tls;
         let ports: Vec<Option<u16>> = match rule.ports.as_slice() {
             [] => vec![None],
             ranges => ranges.iter().flat_map(|range| range.ports()).map(Some).collect(),
         };
-        protocols.into_iter().flat_map(move |protocol| {
+        rule.protocols(tls).iter().flat_map(move |&protocol| {
+            let any_name = asked && !rule.asks_names(tls) && protocol == Protocol::Tcp;
+            let HostRule { host, private, .. } = rule;
             let port =
-                move |port| HostPort { host: rule.host.clone(), protocol, port, private: rule.private };
+                move |port| HostPort { host: host.clone(), protocol, port, private: *private, any_name };
             ports.clone().into_iter().map(port)
         })
     })

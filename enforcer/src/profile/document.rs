@@ -69,6 +69,15 @@ pub enum OnTrip {
     Freeze,
 }
 
+/// What is asked of connections to hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// They must begin with a TLS hello that asks for a name which led there.
+    pub sni: bool,
+    /// That hello may have an encrypted one within.
+    pub ech: bool,
+}
+
 /// What is done beyond denying.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Respond {
@@ -130,6 +139,10 @@ pub(super) struct Document {
     pub(super) on_denial: Option<OnDenial>,
     /// What is done to a run that is tripped.
     pub(super) on_trip: Option<OnTrip>,
+    /// Whether the names in TLS hellos are checked.
+    pub(super) sni: Option<bool>,
+    /// Whether they may have an encrypted hello within.
+    pub(super) ech: Option<bool>,
 }
 
 /// What the rules below `network` are about; its `default` is for all of these.
@@ -246,6 +259,8 @@ pub(super) enum Target {
         protocol: Option<At<String>>,
         /// Whether the host may have addresses of a private network.
         private: bool,
+        /// Whether TLS is spoken there.
+        tls: bool,
     },
     /// Local sockets: a glob for the paths that they are bound to, or `@` and a glob for abstract names.
     Unix(At<String>),
@@ -295,15 +310,15 @@ impl Target {
                 all => format!("{{ types: [{}] }}", quoted(all)),
             },
             Self::Label(label) => format!("{{ label: {} }}", label.value),
-            Self::Net { address, host, ports, protocol, private } => {
+            Self::Net { address, host, ports, protocol, private, tls } => {
                 let address = address.iter().map(|address| format!("address: {}", address.value));
                 let host = host.iter().map(|host| format!("host: \"{}\"", host.value));
-                destination(address.chain(host), ports.as_ref(), protocol.as_ref(), *private)
+                destination(address.chain(host), ports.as_ref(), protocol.as_ref(), [*private, !*tls])
             }
             Self::Unix(glob) => format!("{{ unix: \"{}\" }}", glob.value),
             Self::Listen { address, ports, protocol } => {
                 let address = format!("listen: {}", address.value);
-                destination([address].into_iter(), ports.as_ref(), protocol.as_ref(), false)
+                destination([address].into_iter(), ports.as_ref(), protocol.as_ref(), [false; 2])
             }
             Self::Socket(name) => format!("{{ socket: {} }}", name.value),
         }
@@ -321,7 +336,7 @@ fn destination(
     named: impl Iterator<Item = String>,
     ports: Option<&At<Vec<At<String>>>>,
     protocol: Option<&At<String>>,
-    private: bool,
+    [private, plain]: [bool; 2],
 ) -> String {
     let ports = ports.map(|ports| {
         let list: Vec<_> = ports.value.iter().map(|p| p.value.as_str()).collect();
@@ -329,5 +344,7 @@ fn destination(
     });
     let protocol = protocol.map(|protocol| format!("protocol: {}", protocol.value));
     let private = private.then(|| "private: true".to_owned());
-    format!("{{ {} }}", named.chain(ports).chain(protocol).chain(private).collect::<Vec<_>>().join(", "))
+    let plain = plain.then(|| "tls: false".to_owned());
+    let parts: Vec<_> = named.chain(ports).chain(protocol).chain(private).chain(plain).collect();
+    format!("{{ {} }}", parts.join(", "))
 }

@@ -20,6 +20,7 @@ use super::{
     error::{Error, Text},
     glob::ANCHOR_NAMES,
     matching::Single,
+    resolve::Names,
     walk::{Walk, ended},
 };
 use crate::report::{
@@ -107,8 +108,9 @@ impl Explanation {
     ) -> Result<Self, Error> {
         let single = Single::new(source, Date::today())?;
         let name = String::from_utf8_lossy(text);
+        let names = Names::new(profile);
         let decision = match kind {
-            Kind::Resolve => profile.decide_name(stage, &name, |_| false),
+            Kind::Resolve => names.decide(stage, &name, |_| false),
             _ => profile.decide(stage, kind, text, anchors),
         };
         let walk = Walk::new(&profile.table, stage, kind);
@@ -125,9 +127,9 @@ impl Explanation {
         let hosts = match kind {
             Kind::Connect => hosts(profile, stage, text),
             Kind::Resolve => {
-                let named = profile.host_rules(stage, &name, |_| false).map(|rule| rule.rule);
-                rules.extend(named);
-                let registries = profile.host_rules(stage, &name, |_| true).map(|rule| rule.rule);
+                let own = |rule: &&HostRule| rule.stage == stage;
+                rules.extend(names.rules(&name, |_| false).filter(own).map(|rule| rule.rule));
+                let registries = names.rules(&name, |_| true).filter(own).map(|rule| rule.rule);
                 registries.filter(|rule| !rules.contains(rule)).collect()
             }
             _ => Vec::new(),

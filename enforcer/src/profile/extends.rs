@@ -2,7 +2,7 @@
 
 //! One profile built on another: which word counts where both have one.
 //!
-//! What the extending profile says comes first. Its scalars win, budgets and responses key by key. Stages of the same
+//! What the extending profile says comes first. Its scalars win, budgets, responses and what is asked of TLS key by key. Stages of the same
 //! name are joined: its rules come before those of the base, and a default that it gives wins. Its other stages come
 //! behind those of the base, so that a run still starts in the base's first stage. Labels, exceptions and selections
 //! add up.
@@ -82,6 +82,8 @@ fn join(document: &mut Document, base: Document, problems: &mut Vec<Problem>) {
     document.mode = document.mode.or(base.mode);
     document.on_denial = document.on_denial.or(base.on_denial);
     document.on_trip = document.on_trip.or(base.on_trip);
+    document.sni = document.sni.or(base.sni);
+    document.ech = document.ech.or(base.ech);
     for (own, base) in document.budgets.0.iter_mut().zip(base.budgets.0) {
         *own = own.or(base);
     }

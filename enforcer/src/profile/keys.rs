@@ -96,6 +96,10 @@ pub(super) const DEFAULT: Words<bool> = &[("allow", true), ("deny", false)];
 pub(super) const ON_DENIAL: Words<OnDenial> = &[("errno", OnDenial::Errno), ("kill", OnDenial::Kill)];
 /// `respond.trip`.
 pub(super) const ON_TRIP: Words<OnTrip> = &[("kill-tree", OnTrip::KillTree), ("freeze", OnTrip::Freeze)];
+/// `tls.sni`.
+pub(super) const SNI: Words<bool> = &[("ignored", false), ("required", true)];
+/// `tls.ech`.
+pub(super) const ECH: Words<bool> = &[("deny", false), ("allow", true)];
 /// `protocol`. What the words mean is `address`'s matter.
 pub(super) const PROTOCOL: Words<()> = &[("tcp", ()), ("udp", ())];
 /// The highest number of what is not files.
@@ -144,6 +148,7 @@ pub(super) static PROFILE: Shape = Shape {
         ),
         field("budgets", "how much a run may do before it is tripped", Takes::Map(&BUDGETS)),
         field("respond", "what is done beyond denying", Takes::Map(&RESPOND)),
+        field("tls", "what is asked of connections to hosts", Takes::Map(&TLS)),
         field(
             "exceptions",
             "what is allowed until a day, and who answers for that",
@@ -219,6 +224,11 @@ pub(super) static DESTINATION: Shape = Shape {
             "beside `host`: whether the name may lead to loopback, link-local and private addresses",
             Takes::Truth,
         ),
+        field(
+            "tls",
+            "beside `host`: `false` if something else is spoken there, which `tls.sni` is not asked of",
+            Takes::Truth,
+        ),
     ],
     required: &[],
     one_of: &["address", "host", "unix", "listen", "socket"],
@@ -268,6 +278,12 @@ const fn budget(budget: Budget, about: &'static str) -> Field {
 pub(super) static RESPOND: Shape = Shape::new(&[
     field("denial", "what happens to a process whose action is denied", Takes::Word(|| words(ON_DENIAL))),
     field("trip", "what happens to a run over its budget", Takes::Word(|| words(ON_TRIP))),
+]);
+
+/// `tls`.
+pub(super) static TLS: Shape = Shape::new(&[
+    field("sni", "whether the name in a TLS hello must have led to its address", Takes::Word(|| words(SNI))),
+    field("ech", "whether a TLS hello may have an encrypted one within", Takes::Word(|| words(ECH))),
 ]);
 
 /// An exception.

@@ -204,11 +204,11 @@ impl Lowering<'_> {
     fn target(&mut self, rule: &document::Rule) -> Option<Matched> {
         let source = &rule.source;
         match &rule.target {
-            Target::Net { address, host, ports, protocol, private } => {
+            Target::Net { address, host, ports, protocol, private, tls } => {
                 let (ports, protocol) = self.ports_and_protocol(source, ports.as_ref(), protocol.as_ref());
                 if let Some(host) = host {
                     let found = self.host(rule, host, ports, protocol)?;
-                    return Some(Matched::Host(HostRule { private: *private, ..found }));
+                    return Some(Matched::Host(HostRule { private: *private, tls: *tls, ..found }));
                 }
                 self.block(rule, address.as_ref()?, ports, protocol)
             }

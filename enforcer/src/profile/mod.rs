@@ -48,12 +48,13 @@ mod walk;
 pub use address::PortRange;
 pub use compile::{Compiled, HostRule, Rule, leads_to};
 pub use date::Date;
-pub use document::{Budgets, Effect, Mode, OnDenial, OnTrip, Respond};
+pub use document::{Budgets, Effect, Mode, OnDenial, OnTrip, Respond, Tls};
 pub use error::{Code, Error, Problem, Text};
 pub use exception::Exception;
 pub use find::{available, find};
 pub use glob::ANCHOR_NAMES;
 pub use host::{Host, Registry};
+pub use resolve::Names;
 pub use select::Select;
 pub use variables::Variable;
 

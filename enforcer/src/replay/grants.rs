@@ -38,11 +38,13 @@ impl Grants {
             Some((Of::of_variable(&recorded.name)?, Registry { host, port: recorded.port }))
         };
         let registries: Registries = header.registries.iter().filter_map(registry).collect();
-        let destinations = Destinations::new(profile, &registries);
+        let destinations = Destinations::new(profile, registries);
         let lines: String =
             header.hosts.iter().map(|(name, address)| format!("{address} {name}\n")).collect();
         let mut grants = Self { destinations, open: HashMap::new() };
-        let fixed: Vec<_> = grants.destinations.fixed(&Hosts::parse(&lines)).collect();
+        let hosts = Hosts::parse(&lines);
+        let fixed: Vec<_> =
+            grants.destinations.fixed(&hosts).map(|(_, address, way)| (address, way)).collect();
         for (address, way) in fixed {
             grants.add(&way, address, i64::MIN, u64::MAX);
         }
@@ -65,7 +67,7 @@ impl Grants {
             return;
         }
         let stages = self.open.entry(text[..len].into()).or_default();
-        let new = Grant { until, rule: way.rule, reserved: [0; 3] };
+        let new = Grant { until, rule: way.rule, flags: way.flags, reserved: [0; 2] };
         match stages.iter_mut().find(|(stage, ..)| *stage == way.stage) {
             Some((_, since, grant)) if i64::try_from(grant.until).map_or(true, |until| from < until) => {
                 *since = (*since).min(from);

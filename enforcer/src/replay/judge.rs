@@ -201,6 +201,11 @@ const fn is_carried(reason: Reason) -> bool {
         | Reason::Tripped
         | Reason::Resolver
         | Reason::Route
-        | Reason::Script => true,
+        | Reason::Script
+        | Reason::ServerName
+        | Reason::NoServerName
+        | Reason::NotHello
+        | Reason::EncryptedHello
+        | Reason::Unjudged => true,
     }
 }

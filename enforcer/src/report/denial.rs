@@ -130,6 +130,13 @@ impl Denial {
                     .to_owned()
             }
             Reason::Private => "it leads to an address that is not public".to_owned(),
+            Reason::ServerName => "its TLS hello asks for a name that did not lead there".to_owned(),
+            Reason::NoServerName => "its TLS hello asks for no name".to_owned(),
+            Reason::NotHello => "it does not begin with a TLS hello".to_owned(),
+            Reason::EncryptedHello => "its TLS hello has an encrypted one within".to_owned(),
+            Reason::Unjudged => {
+                "its first bytes could still be changed, or were sent before the run had it".to_owned()
+            }
             Reason::Resolver => "it goes to the run's resolver".to_owned(),
         }
     }

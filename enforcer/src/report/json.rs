@@ -107,6 +107,8 @@ pub struct Header {
     pub started: String,
     /// `enforce` or `audit`.
     pub mode: &'static str,
+    /// Whether connections to hosts must ask by TLS for a name that led there.
+    pub sni: bool,
     /// The profile.
     pub profile: Profile,
     /// COMMAND and its arguments, as typed.

@@ -88,7 +88,12 @@ pub(crate) mod samples {
             attribution,
             program: None,
             kind: Kind::Connect,
-            target: Target::Address { address: address.parse().unwrap(), protocol: "tcp", host: None },
+            target: Target::Address {
+                address: address.parse().unwrap(),
+                protocol: "tcp",
+                host: None,
+                asked: None,
+            },
             stage: 1,
             reason: Reason::Default,
             rule: 0,

@@ -63,6 +63,9 @@ fn change(denial: &Denial, legend: &Legend) -> Option<Change> {
         (Kind::Write, Reason::Default) => &["files", "write", "allow"],
         (Kind::Write, Reason::Rule) => &["files", "write", "except"],
         (Kind::Resolve, Reason::Private) => &["network", "allow"],
+        (Kind::Connect, Reason::ServerName | Reason::NoServerName | Reason::NotHello) => {
+            &["network", "allow"]
+        }
         (Kind::Connect | Kind::Unix | Kind::Listen | Kind::Socket | Kind::Resolve, Reason::Default) => {
             &["network", "allow"]
         }
@@ -85,7 +88,16 @@ fn change(denial: &Denial, legend: &Legend) -> Option<Change> {
             format!("{{ host: {}, ports: [443], private: true }}", host(name)?)
         }
         Target::Address { protocol: "other", .. } | Target::Unnamed => return None,
-        Target::Address { address, protocol, host: Some(name) } if host(name.as_bytes()).is_some() => {
+        // The name that is asked for, where that is another one.
+        Target::Address { address, asked: Some(name), .. } if *reason == Reason::ServerName => {
+            format!("{{ host: {}, ports: [{}] }}", host(name)?, address.port())
+        }
+        Target::Address { address, host: Some(name), .. }
+            if matches!(reason, Reason::NoServerName | Reason::NotHello) =>
+        {
+            format!("{{ host: {}, ports: [{}], tls: false }}", host(name.as_bytes())?, address.port())
+        }
+        Target::Address { address, protocol, host: Some(name), .. } if host(name.as_bytes()).is_some() => {
             format!("{{ host: {name}, ports: [{}], protocol: {protocol} }}", address.port())
         }
         Target::Address { address, protocol, .. } => {

@@ -33,6 +33,8 @@ pub enum Target {
         protocol: &'static str,
         /// The name that led the run there.
         host: Option<Arc<str>>,
+        /// The name that its TLS hello asked for, if that is what it was denied for.
+        asked: Option<Vec<u8>>,
     },
     /// A local socket: the path that it is bound to, or `@` and its abstract name.
     Unix(Vec<u8>),
@@ -111,9 +113,12 @@ impl fmt::Display for Target {
             &Self::Socket { family, kind, protocol } => {
                 f.write_str(&sockets::shown(Socket { family, kind, protocol }))
             }
-            Self::Address { address, protocol, host: None } => write!(f, "{address} {protocol}"),
-            Self::Address { address, protocol, host: Some(host) } => {
-                write!(f, "{address} {protocol} ({})", escape(host.as_bytes()))
+            Self::Address { address, protocol, host, asked } => {
+                write!(f, "{address} {protocol}")?;
+                if let Some(host) = host {
+                    write!(f, " ({})", escape(host.as_bytes()))?;
+                }
+                asked.as_ref().map_or(Ok(()), |asked| write!(f, " as {}", escape(asked)))
             }
             Self::Unnamed => f.write_str("(unnamed)"),
         }
@@ -128,8 +133,25 @@ fn name(text: &[u8]) -> Target {
     Target::Name { name, leads_to }
 }
 
-/// Parses the text of an address: see [`enforcer_common::address`].
+/// Parses the text of an address: see [`enforcer_common::address`]. That of a connection which was denied later has
+/// this machine's end behind a space, and behind another one the name that was asked for.
 fn parse(text: &[u8]) -> Option<Target> {
+    let mut parts = text.splitn(3, |&byte| byte == b' ');
+    let (address, protocol) = endpoint(parts.next()?)?;
+    let asked = parts.nth(1).filter(|name| !name.is_empty()).map(<[u8]>::to_vec);
+    Some(Target::Address { address, protocol, host: None, asked })
+}
+
+/// The ends of a connection that was denied after it was made: this machine's and the other.
+#[must_use]
+pub fn ends(text: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    let mut parts = text.splitn(3, |&byte| byte == b' ');
+    let (there, here) = (parts.next()?, parts.next()?);
+    Some((endpoint(here)?.0, endpoint(there)?.0))
+}
+
+/// Parses the text of an endpoint.
+fn endpoint(text: &[u8]) -> Option<(SocketAddr, &'static str)> {
     let (&letter, rest) = text.split_first()?;
     let (&family, rest) = rest.split_first()?;
     let (address, port) = std::str::from_utf8(rest).ok()?.split_once(':')?;
@@ -145,7 +167,7 @@ fn parse(text: &[u8]) -> Option<Target> {
     let protocol = [(Protocol::Tcp, "tcp"), (Protocol::Udp, "udp"), (Protocol::Other, "other")]
         .into_iter()
         .find_map(|(protocol, name)| (protocol.letter() == letter).then_some(name))?;
-    Some(Target::Address { address: SocketAddr::new(ip, port), protocol, host: None })
+    Some((SocketAddr::new(ip, port), protocol))
 }
 
 /// Parses the text of a socket: see [`enforcer_common::socket`].

@@ -40,6 +40,8 @@ pub struct Options {
     pub profile: Option<OsString>,
     /// Report only.
     pub audit: bool,
+    /// Check the names in TLS hellos, whatever the profile says.
+    pub sni: bool,
     /// Where to write the record.
     pub json: Option<PathBuf>,
     /// Where to write a recording.

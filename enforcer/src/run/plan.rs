@@ -60,6 +60,8 @@ pub(super) struct Plan {
     pub(super) destinations: Destinations,
     /// Who looks names up for it.
     pub(super) resolver: Resolver,
+    /// Whether they must ask by TLS for a name that led there.
+    pub(super) sni: bool,
     /// What reports name.
     pub(super) legend: Legend,
     /// What ends the run when it is over a budget.
@@ -80,9 +82,11 @@ impl Plan {
         let invoker = Invoker::detect()?;
         let credentials = Credentials::of(&invoker);
         let act = Error::system("act as the user");
-        let Found { text, profile, file, places } =
+        let Found { text, mut profile, file, places } =
             credentials.act(|| look(options, &invoker)).map_err(act)??;
         let legend = Legend::new(&profile, &places);
+        profile.tls.sni |= options.sni;
+        let sni = profile.tls.sni;
         terminal.verbose(&format!("profile {} from {}", legend.name, legend.file));
         if !invoker::privileged() {
             return Err(Error::NotPrivileged { command_line: sudo_command_line(std::env::args_os()) });
@@ -95,7 +99,7 @@ impl Plan {
         registries.iter().for_each(|(of, Registry { host, port })| {
             terminal.verbose(&format!("{}: {host} port {port}", of.variable()));
         });
-        let destinations = Destinations::new(&profile, &registries);
+        let destinations = Destinations::new(&profile, registries.clone());
         let resolver = Resolver::bind().map_err(Error::system("open the resolver's sockets"))?;
         let audit = options.audit || profile.mode == profile::Mode::Audit;
         let mode = if audit { Mode::Audit } else { Mode::Enforce };
@@ -108,6 +112,7 @@ impl Plan {
             budgets,
             respond,
             record: options.record.is_some(),
+            encrypted_hello: profile.tls.ech,
         };
         let breaker = Breaker::new(&budgets, respond.trip, !audit)?;
         let json = options.json.as_deref().map(|path| open(path, &invoker, &credentials)).transpose()?;
@@ -139,6 +144,7 @@ impl Plan {
             table,
             setup,
             destinations,
+            sni,
             resolver,
             legend,
             breaker,
@@ -164,6 +170,7 @@ impl Plan {
             enforcer: env!("CARGO_PKG_VERSION"),
             started: rfc3339(std::time::SystemTime::now()),
             mode: if self.enforces() { "enforce" } else { "audit" },
+            sni: self.sni,
             profile: legend.into(),
             command: options.command.iter().map(|word| word.as_os_str().into()).collect(),
             executable: file.as_os_str().into(),

@@ -26,9 +26,9 @@ use super::{
 use crate::{
     events::{Pump, Record, pump::Batch},
     exit::Exit,
-    kernel::{EgressMaps, Enforcement, Rings},
+    kernel::{EgressMaps, Enforcement, Rings, connection},
     recording::Recorder,
-    report::{Ending, Reporter, terminal::Terminal},
+    report::{Ending, Reporter, target, terminal::Terminal},
 };
 
 /// How often the rings are looked at without being told.
@@ -89,7 +89,7 @@ pub(super) async fn supervise(
         pump.images().keep_account();
     }
     let notes = VecDeque::new();
-    let mut watch = Watch { rings, pump, notes, reporter, recorder, breaker, service, refused: 0 };
+    let mut watch = Watch { rings, pump, notes, reporter, recorder, breaker, service };
     let status = watch.until_exit(child, signals, &kernel).await;
     watch.settle(&kernel).await;
     let status = status.unwrap_or_else(|error| {
@@ -124,8 +124,6 @@ struct Watch {
     recorder: Option<Recorder>,
     breaker: Breaker,
     service: Service,
-    /// Lookups that were refused.
-    refused: u64,
 }
 
 impl Watch {
@@ -196,6 +194,7 @@ impl Watch {
             while let Some(note) = self.notes.pop_front_if(|note| note.time() <= record.time) {
                 self.heed(note);
             }
+            end_denied(&record);
             self.observe(record);
         }
         if !more {
@@ -235,7 +234,6 @@ impl Watch {
                 self.reporter.led(name, address);
             }
             Note::Asked { time, asker, text, verdict, reason, rule, exception } => {
-                self.refused += u64::from(verdict != Verdict::Allow);
                 self.observe(Record {
                     time,
                     image: asker.image,
@@ -283,8 +281,6 @@ impl Watch {
     ) -> Exit {
         let (counters, status) = match kernel.counters() {
             Ok(mut counters) => {
-                // The kernel sees packets; which names are in them only the resolver knows.
-                counters.denied[Kind::Resolve as usize] += self.refused + self.service.lost();
                 counters.lost_events += self.service.lost() + self.service.lost_to_recording();
                 (since(before, counters), status)
             }
@@ -331,6 +327,16 @@ impl Watch {
                 terminal.warning(&format!("{count} lookups of allowed names failed: {why}"));
             }
         }
+    }
+}
+
+/// Ends a connection that was denied after it was made: whoever waits for an answer there would wait in vain.
+fn end_denied(record: &Record<'_>) {
+    let denied = (record.kind, record.verdict) == (Kind::Connect, Verdict::Deny);
+    if let Some((here, there)) = target::ends(record.text).filter(|_| denied)
+        && let Err(error) = connection::end(here, there)
+    {
+        tracing::debug!("the connection from {here} to {there} was not ended: {error}");
     }
 }
 

@@ -4,6 +4,8 @@
 //!
 //! A target takes any bytes and panics if something is not as it must be.
 
+pub mod dns;
+pub mod hello;
 pub mod input;
 pub mod profile;
 pub mod recording;
@@ -15,5 +17,10 @@ pub mod watched;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 3] =
-    [("profile", profile::target), ("recording", recording::target), ("table", table::target)];
+pub const TARGETS: [Target; 5] = [
+    ("profile", profile::target),
+    ("recording", recording::target),
+    ("table", table::target),
+    ("dns", dns::target),
+    ("hello", hello::target),
+];

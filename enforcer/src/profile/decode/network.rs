@@ -27,12 +27,13 @@ impl Reader<'_> {
         let misspelt = self.problems.len() > before;
         let about = fields.iter().map(|(key, _)| key.text.as_str());
         let about: Vec<&str> = about.filter(|key| keys::DESTINATION.one_of.contains(key)).collect();
-        let (mut named, mut ports, mut protocol, mut private) = (None, None, None, false);
+        let (mut named, mut ports, mut protocol, mut private, mut tls) = (None, None, None, false, true);
         for (key, value) in fields {
             match key.text.as_str() {
                 "protocol" => protocol = self.text(value, "`protocol`"),
                 "ports" => ports = self.ports(value),
                 "private" => private = self.truth(value, "`private`"),
+                "tls" => tls = self.truth(value, "`tls`"),
                 word => named = self.text(value, &format!("`{word}`")),
             }
             let portless = matches!(about[..], ["unix" | "socket"]);
@@ -41,6 +42,11 @@ impl Reader<'_> {
                     "`private` is about the addresses that a name leads to; this rule has no `host`";
                 let help = Some("remove it: an address is named as it is".to_owned());
                 self.problem(Code::Destination, key.span, message.to_owned(), "", help);
+            }
+            if key.text == "tls" && !matches!(about[..], ["host"]) {
+                let message = "`tls` is about what a host speaks; this rule has no `host`".to_owned();
+                let help = Some("remove it: of connections to addresses nothing is asked".to_owned());
+                self.problem(Code::Destination, key.span, message, "", help);
             }
             if portless && matches!(key.text.as_str(), "ports" | "protocol") {
                 let message = format!("a rule with `{}` has no `{}`", about[0], key.text);
@@ -55,10 +61,10 @@ impl Reader<'_> {
             ["socket"] => return named.map(Target::Socket),
             ["listen"] => return named.map(|address| Target::Listen { address, ports, protocol }),
             ["address"] => {
-                return Some(Target::Net { address: named, host: None, ports, protocol, private });
+                return Some(Target::Net { address: named, host: None, ports, protocol, private, tls });
             }
             ["host"] => {
-                return Some(Target::Net { address: None, host: named, ports, protocol, private });
+                return Some(Target::Net { address: None, host: named, ports, protocol, private, tls });
             }
             _ => {
                 let named: Vec<_> = about.iter().map(|key| format!("`{key}`")).collect();

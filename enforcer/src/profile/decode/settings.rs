@@ -67,6 +67,16 @@ impl Reader<'_> {
         }
     }
 
+    pub(super) fn tls(&mut self, node: &Node) {
+        for (key, node) in self.map(node, "`tls`", &keys::TLS) {
+            if key.text == "sni" {
+                self.document.sni = self.word(node, "`sni`", keys::SNI);
+            } else {
+                self.document.ech = self.word(node, "`ech`", keys::ECH);
+            }
+        }
+    }
+
     /// The labels.
     pub(super) fn classify(&mut self, node: &Node) {
         let entries = match &node.value {

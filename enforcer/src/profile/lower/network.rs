@@ -97,6 +97,7 @@ impl Lowering<'_> {
             ports: ports.unwrap_or_default(),
             protocol,
             private: false,
+            tls: true,
             recorded: false,
         })
     }

@@ -112,6 +112,11 @@ fn hosts_are_compared_by_name_and_port() {
         (hosts("{ host: a.example, ports: [443] }"), hosts("{ host: a.example, ports: ['443-444'] }"));
     assert_eq!(only(&two, &one), ["connect, such as a.example:444 tcp"]);
     assert!(only(&one, &two).is_empty());
+    // Where a name is asked for, and where none is.
+    let text = stage("network: { allow: [{ host: a.example, ports: [443] }] }");
+    let asked = compile(&format!("{text}tls: {{ sni: required }}\n"));
+    assert!(only(&asked, &one).is_empty());
+    assert_eq!(only(&one, &asked), ["connect, such as a.example:443 tcp, by any TLS name"]);
     let registry = hosts("{ host: '${npm.registry}' }");
     assert_eq!(only(&registry, &one), ["connect, such as ${npm.registry} tcp"]);
     assert!(only(&registry, &compile(&stage("network: { default: allow }"))).is_empty());

@@ -35,6 +35,7 @@ respond: { denial: kill, trip: freeze }
 select: [{ uid: 1 }]
 exceptions:
   - { id: E1, stage: second, read: /x, reason: r, owner: o, expires: 2099-01-01 }
+tls: { sni: required, ech: allow }
 ";
 
 const OWN: &str = "extends: ./lib/base.yaml
@@ -51,6 +52,7 @@ respond: { denial: errno }
 select: [{ uid: 2 }]
 exceptions:
   - { id: E2, stage: third, read: /x, reason: r, owner: o, expires: 2099-01-01 }
+tls: { ech: deny }
 ";
 
 #[test]
@@ -62,6 +64,7 @@ fn what_the_extending_profile_says_comes_first() {
     let budget = |budget: Budget| profile.budgets.0[budget as usize];
     assert_eq!((budget(Budget::Processes), budget(Budget::Denials)), (Some(20), Some(5)));
     assert_eq!((budget(Budget::FilesRead), budget(Budget::Connections)), (Some(7), None));
+    assert_eq!((profile.tls.sni, profile.tls.ech), (true, false));
     assert_eq!((profile.respond.denial, profile.respond.trip), (OnDenial::Errno, OnTrip::Freeze));
     assert_eq!(profile.select.len(), 2);
     let ids: Vec<_> = profile.exceptions.iter().map(|e| (e.id.as_str(), e.stage)).collect();

@@ -158,3 +158,20 @@ fn rules_are_written_as_they_are_read() {
     let kinds: Vec<_> = profile.rules.iter().take(4).map(|rule| rule.kind).collect();
     assert_eq!(kinds, [Kind::Unix, Kind::Listen, Kind::Listen, Kind::Socket]);
 }
+
+#[test]
+fn where_names_are_asked_for_other_ways_are_closed() {
+    let rules = "{ host: a.test, ports: [443] }, { host: b.test, ports: [22], tls: false }, \
+                 { host: c.test, ports: [443], protocol: udp }";
+    let text = stage(&format!("network: {{ allow: [{rules}] }}"));
+    let plain = compile(&text);
+    let asked = compile(&format!("{text}tls: {{ sni: required }}\n"));
+    let ways = |profile: &Compiled| {
+        let tls = profile.tls;
+        profile.hosts.iter().map(|rule| (rule.asks_names(tls), rule.protocols(tls).len())).collect::<Vec<_>>()
+    };
+    assert_eq!(ways(&plain), [(false, 2), (false, 2), (false, 1)]);
+    assert_eq!(ways(&asked), [(true, 1), (false, 2), (true, 1)]);
+    assert_ne!(plain.digest, asked.digest);
+    assert_eq!(asked.rules[1].text, "{ host: \"b.test\", ports: [22], tls: false }");
+}

@@ -42,13 +42,14 @@ impl From<&target::Target> for Target {
                 found.path = Some(path.as_slice().into());
                 found.args = Some(args.iter().map(|arg| arg.as_slice().into()).collect());
             }
-            target::Target::Address { address, protocol, host } => {
+            target::Target::Address { address, protocol, host, asked } => {
                 let (ip, port) = (address.ip().to_string(), address.port());
                 found.address = Some(Address {
                     ip,
                     port,
                     protocol,
                     host: host.as_deref().map(|host| host.as_bytes().into()),
+                    asked: asked.as_deref().map(Into::into),
                 });
             }
             target::Target::Unix(name) => found.unix = Some(name.as_slice().into()),
@@ -93,6 +94,9 @@ pub struct Address {
     /// The name that led the run there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<Text>,
+    /// The name that its TLS hello asked for, if that is what it was denied for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Text>,
 }
 
 #[cfg(test)]

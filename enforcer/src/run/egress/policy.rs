@@ -23,7 +23,10 @@ use super::{
     leases::{self, now},
     service::Lost,
 };
-use crate::dns::{self, Judgement, Refusal, Transport};
+use crate::{
+    dns::{self, Judgement, Refusal, Transport},
+    kernel::Charger,
+};
 
 /// A run that may look up some names.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub(super) struct Policy {
     pub(super) leases: RefCell<Leases>,
     /// Whose port it is, as the kernel programs write it.
     pub(super) askers: HashMap<MapData, Port, Asker>,
+    /// Counts refusals.
+    pub(super) charger: Charger,
     /// Who is told.
     pub(super) notes: Sender<Note>,
     /// What nobody could be told of.
@@ -74,7 +79,7 @@ impl dns::Policy for Policy {
         let until = leases::end(time, ttl);
         let mut leases = self.leases.borrow_mut();
         for way in self.destinations.ways(asked, address) {
-            leases.until(address, way, until)?;
+            leases.until(asked, address, way, until)?;
         }
         self.led(time, asked, address, Some(until));
         Ok(())
@@ -105,6 +110,11 @@ impl dns::Policy for Policy {
 
 impl Policy {
     fn tell(&self, asker: &Asker, text: &str, decision: &Decision) {
+        if !decision.allows()
+            && let Err(error) = self.charger.refused(asker)
+        {
+            tracing::warn!("a refused lookup could not be counted: {error}");
+        }
         let verdict = match decision.allows() {
             true => Verdict::Allow,
             false if self.enforces => Verdict::Deny,

@@ -95,10 +95,10 @@ impl Service {
         enforces: bool,
         records: bool,
     ) -> io::Result<Self> {
-        let mut leases = Leases::new(maps.grants);
+        let mut leases = Leases::new(maps.grants, maps.names);
         let hosts = Hosts::read();
-        for (address, way) in destinations.fixed(&hosts) {
-            leases.forever(address, way)?;
+        for (name, address, way) in destinations.fixed(&hosts) {
+            leases.forever(name, address, way)?;
         }
         let (sender, notes) = mpsc::channel(WAITING);
         let (end, ended) = oneshot::channel::<()>();
@@ -106,7 +106,7 @@ impl Service {
         // Now, before anything of the run can change the file.
         let Configuration { servers, search } = Configuration::read();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (run, askers, lost) = (maps.run, maps.askers, Arc::<Lost>::default());
+        let (run, askers, charger, lost) = (maps.run, maps.askers, maps.charger, Arc::<Lost>::default());
         let uncounted = Arc::clone(&lost);
         thread::Builder::new().name("resolver".to_owned()).spawn(move || {
             let policy = Policy {
@@ -116,6 +116,7 @@ impl Service {
                 destinations,
                 leases: RefCell::new(leases),
                 askers,
+                charger,
                 notes: sender,
                 lost: uncounted,
             };

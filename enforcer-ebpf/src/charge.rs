@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+//! Refused lookups: what is in a packet only the resolver knows, what a run has spent only the kernel counts.
+
+use aya_ebpf::{EbpfContext as _, macros::raw_tracepoint, programs::RawTracePointContext};
+use core::ptr::addr_of_mut;
+use enforcer_common::{Budget, Kind, lookup::Charge};
+
+use crate::{atomic, budget, maps};
+
+/// Counts a refused lookup as a denial, which may trip the run. Never attached: the resolver runs it through
+/// `BPF_PROG_TEST_RUN`, before it answers.
+#[raw_tracepoint(tracepoint = "sys_enter")]
+pub fn charge(ctx: RawTracePointContext) -> i32 {
+    // SAFETY: the kernel refuses a test run whose context is shorter than what is read here.
+    let Charge { run, image } = unsafe { *ctx.as_ptr().cast::<Charge>() };
+    let (counters, run) = (maps::counters(run as u32), maps::run(run as u32));
+    if let (Some(counters), Some(run)) = (counters, run) {
+        // SAFETY: a map value.
+        unsafe { atomic::add(addr_of_mut!((*counters).denied[Kind::Resolve as usize]), 1) };
+        budget::spend(run, counters, Budget::Denials, image);
+    }
+    0
+}
