@@ -115,7 +115,7 @@ impl Behaviour {
         let places = places(reader.header());
         let mut programs: Vec<Program> = Vec::new();
         let mut execs = HashMap::<(u32, u32), Vec<Exec>>::new();
-        while let Some(record) = reader.next()? {
+        while let Some(record) = reader.read()? {
             match record {
                 Record::Image(image) => {
                     let program = program(&image);

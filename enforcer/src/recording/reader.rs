@@ -163,7 +163,7 @@ impl<'r> Reader<'r> {
     /// # Errors
     ///
     /// What is wrong with the line. There is no going on behind it.
-    pub fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
+    pub fn read(&mut self) -> Result<Option<Record<'_>>, Fault> {
         let number = self.number + 1;
         if self.cut || !read_line(&mut *self.input, &mut self.line, number, &mut self.cut)? {
             return Ok(None);

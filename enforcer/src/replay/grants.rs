@@ -22,12 +22,15 @@ use crate::{
 /// Endpoints that are remembered: more than the kernel's map has.
 const MOST: usize = 1 << 17;
 
+/// For which stage, since when, and the grant.
+type Opened = (u8, i64, Grant);
+
 /// What is open.
 #[derive(Debug)]
 pub(super) struct Grants {
     destinations: Destinations,
-    /// By the text of the endpoint: stage, since when, and the grant.
-    open: HashMap<Box<[u8]>, Vec<(u8, i64, Grant)>>,
+    /// By the text of the endpoint.
+    open: HashMap<Box<[u8]>, Vec<Opened>>,
 }
 
 impl Grants {
@@ -82,9 +85,8 @@ impl Grants {
     pub(super) fn granted(&self, stage: u8, endpoint: &[u8], time: i64) -> u16 {
         let stages = self.open.get(endpoint).map_or(&[][..], Vec::as_slice);
         let found = stages.iter().find(|(of, ..)| *of == stage);
-        let holds = |(_, since, grant): &&(u8, i64, Grant)| {
-            *since <= time && u64::try_from(time).unwrap_or(0) < grant.until
-        };
+        let holds =
+            |(_, since, grant): &&Opened| *since <= time && u64::try_from(time).unwrap_or(0) < grant.until;
         found.filter(holds).map_or(0, |(.., grant)| grant.rule)
     }
 

@@ -59,7 +59,7 @@ pub fn replay_from(mut reader: Reader<'_>, question: &Question, own: &Own) -> Re
     let against = question.against.as_deref();
     let mut against = against.map(|profile| Judge::new(profile, reader.header(), question.forget));
     let (mut tally, mut who) = (Tally { recordings: 1, ..Tally::default() }, Who::default());
-    while let Some(record) = reader.next()? {
+    while let Some(record) = reader.read()? {
         match record {
             Record::Image(image) => {
                 who.add(&image);

@@ -31,7 +31,7 @@ pub fn by_profile(profile: &Compiled, stage: u8, kind: Kind, text: &[u8], anchor
     let Decision { verdict, reason, rule, stage: next, exception, arguments } = decision;
     if kind == Kind::Argv && !profile.judges_arguments(stage) {
         // The kernel does not ask, and a profile answers by the path.
-        profile.decide(stage, kind, text, anchors);
+        let _ = profile.decide(stage, kind, text, anchors);
         return decision;
     }
     if text.len() <= TEXT_MAX {

@@ -66,7 +66,7 @@ fn whole(compressed: bool) -> Vec<u8> {
 fn read(bytes: &[u8]) -> Result<(Vec<Vec<u8>>, bool), String> {
     let mut reader = Reader::new(bytes).map_err(|fault| fault.to_string())?;
     let mut texts = Vec::new();
-    while let Some(record) = reader.next().map_err(|fault| fault.to_string())? {
+    while let Some(record) = reader.read().map_err(|fault| fault.to_string())? {
         if let Record::Event(_, words) = record {
             texts.push(words.text.into_owned());
         }
@@ -179,7 +179,7 @@ fn a_line_without_end_is_not_taken_in() {
     let begins = with("");
     let mut input = begins.chain(std::io::repeat(b'x'));
     let mut reader = Reader::new(&mut input).unwrap();
-    let error = reader.next().unwrap_err().to_string();
+    let error = reader.read().unwrap_err().to_string();
     assert_eq!(error, "line 2: it is longer than any line of a recording");
 }
 
