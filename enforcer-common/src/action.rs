@@ -52,6 +52,8 @@ wire_enum! {
         /// The arguments of a program that is executed, see [`crate::argv`]. Where the rules for executing say something
         /// of arguments, they are decided about once more with them.
         Argv = 8 => "argv",
+        /// Leaving the run, see [`crate::escape`]. No rule allows it, so there is nothing in the kernel's table for it.
+        Escape = 9 => "escape",
     }
 }
 
@@ -133,5 +135,9 @@ wire_enum! {
         EncryptedHello = 17 => "encrypted-hello",
         /// Its first bytes could still be changed, or began before it was watched.
         Unjudged = 18 => "unjudged",
+        /// It is about what is not of this run, or in another stage of it.
+        Outside = 19 => "outside",
+        /// It leads to another stage, or rules are about its arguments, and a process of the run traces it.
+        Traced = 20 => "traced",
     }
 }

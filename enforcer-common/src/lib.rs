@@ -17,6 +17,7 @@ pub mod anchor;
 pub mod argv;
 pub mod budget;
 pub mod decide;
+pub mod escape;
 pub mod event;
 pub mod hello;
 pub mod lookup;

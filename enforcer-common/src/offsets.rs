@@ -42,6 +42,14 @@ offsets! {
     bprm_exec: "linux_binprm", "exec", 8;
     /// How many arguments there are.
     bprm_argc: "linux_binprm", "argc", 4;
+    /// What the kernel found doubtful about the exec.
+    bprm_unsafe: "linux_binprm", "unsafe", 4;
+    /// A process's number.
+    task_tgid: "task_struct", "tgid", 4;
+    /// A task's name.
+    task_comm: "task_struct", "comm", 16;
+    /// A task's parent, or who traces it.
+    task_parent: "task_struct", "parent", 8;
     /// The file's path, as it was opened.
     file_path: "file", "f_path", 16;
     /// How the file was opened: for reading, writing, or both.

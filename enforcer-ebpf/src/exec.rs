@@ -22,6 +22,7 @@ use enforcer_common::{
 use crate::{
     argv, atomic,
     budget::is_tripped,
+    escape::is_traced,
     file::path_of,
     maps::{self, IMAGES, counters},
     offsets::{field, offset},
@@ -61,6 +62,11 @@ pub fn bprm_check_security(ctx: LsmContext) -> i32 {
     let mut decision = subject.decide(Kind::Exec, &text, || 0);
     if script {
         decision = Decision::denied(Reason::Script);
+    }
+    let changes = decision.stage != STAY && decision.stage != u16::from(subject.label.stage);
+    // A tracer could have it do whatever the new stage may, or change arguments that were judged.
+    if (changes || decision.arguments != Arguments::Ignored) && is_traced(bprm, run) {
+        decision = Decision::denied(Reason::Traced);
     }
     keep(subject.label, &decision);
     let allowed = subject.conclude(Kind::Exec, &text, decision);

@@ -16,6 +16,7 @@ mod atomic;
 mod budget;
 mod charge;
 mod enrol;
+mod escape;
 mod exec;
 mod file;
 mod inner;

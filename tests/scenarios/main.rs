@@ -14,6 +14,7 @@ mod budget;
 mod control;
 mod differential;
 mod doctor;
+mod escape;
 mod exception;
 mod exec;
 mod files;

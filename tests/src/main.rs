@@ -14,6 +14,7 @@ mod listening;
 mod local;
 mod lookup;
 mod network;
+mod outside;
 mod raw;
 mod ring;
 mod routed;
@@ -96,6 +97,12 @@ enum Attempt {
     Socket { way: kinds::Way, family: i32, kind: i32, protocol: i32 },
     /// Take an address of this machine.
     Listen { way: listening::Way, on: SocketAddr },
+    /// Get hold of another process.
+    Trace { way: outside::Way, pid: i32 },
+    /// Make a user namespace.
+    Namespace,
+    /// Execute a program in a child that this process traces.
+    Traced { program: PathBuf },
     /// Send a byte to a local socket.
     Local { way: local::Way, name: PathBuf },
     /// Open a file for reading, from a task that tries to be somewhere else.
@@ -155,6 +162,9 @@ fn attempt(attempt: &Attempt, number: u32) -> io::Result<()> {
         Attempt::Handed { way } => handed::work(*way),
         Attempt::Socket { way, family, kind, protocol } => kinds::make(*way, *family, *kind, *protocol),
         Attempt::Listen { way, on } => listening::listen(*way, *on),
+        Attempt::Trace { way, pid } => outside::trace(*way, *pid),
+        Attempt::Namespace => outside::namespace(),
+        Attempt::Traced { program } => outside::traced(program),
         Attempt::Local { way, name } => local::reach(*way, name),
         Attempt::Escape { way, path } => lineage::escape(*way, path),
         Attempt::Script { .. } | Attempt::Cost { .. } | Attempt::Then { .. } | Attempt::Each { .. } => Ok(()),

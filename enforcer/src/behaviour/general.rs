@@ -64,6 +64,8 @@ impl Places {
             }
             Target::Socket { family, kind, protocol } => sockets::shown(Socket { family, kind, protocol }),
             Target::Name { name, .. } => escape(&name),
+            Target::Process { name, .. } => format!("process {}", escape(&name)),
+            Target::Namespace => "a user namespace".to_owned(),
             Target::Unnamed => "(unnamed)".to_owned(),
         }
     }

@@ -41,6 +41,8 @@ pub const HOOKS: &[Hook] = &[
     Hook { name: "bprm_creds_for_exec", purpose: "a new exec starts without a stage transition" },
     Hook { name: "bprm_check_security", purpose: "which programs, scripts and interpreters may be executed" },
     Hook { name: "bprm_committed_creds", purpose: "the stage changes; arguments and package are recorded" },
+    Hook { name: "ptrace_access_check", purpose: "which processes may be traced, and looked into" },
+    Hook { name: "userns_create", purpose: "no namespace in which a path means something else" },
     Hook { name: "file_open", purpose: "which files may be read and written" },
     Hook { name: "socket_connect", purpose: "which addresses may be connected to" },
     Hook {

@@ -111,7 +111,7 @@ fn texts(wanted: Wanted, one: Stage<'_>, two: Stage<'_>) -> Vec<Difference> {
     };
     let asked = |kind: &&Kind| match **kind {
         Kind::Exec | Kind::Argv => **kind == exec,
-        Kind::Resolve => false,
+        Kind::Resolve | Kind::Escape => false,
         _ => wanted != Wanted::LeadsElsewhere,
     };
     let kinds = Kind::ALL.iter().filter(asked);

@@ -202,6 +202,8 @@ const fn is_carried(reason: Reason) -> bool {
         | Reason::Resolver
         | Reason::Route
         | Reason::Script
+        | Reason::Outside
+        | Reason::Traced
         | Reason::ServerName
         | Reason::NoServerName
         | Reason::NotHello

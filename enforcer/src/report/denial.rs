@@ -73,6 +73,10 @@ impl Denial {
             Kind::Listen => format!("listen on {target}"),
             Kind::Socket => format!("make a socket: {target}"),
             Kind::Resolve => format!("look up the name {target}"),
+            Kind::Escape => match target {
+                Target::Namespace => "make a user namespace".to_owned(),
+                _ => format!("trace {target}"),
+            },
         }
     }
 
@@ -137,6 +141,11 @@ impl Denial {
             Reason::Unjudged => {
                 "its first bytes could still be changed, or were sent before the run had it".to_owned()
             }
+            Reason::Outside if matches!(self.target, Target::Namespace) => {
+                "paths could be made to mean something else in it".to_owned()
+            }
+            Reason::Outside => "it is not of this run, or in another stage of it".to_owned(),
+            Reason::Traced => "a process of the run traces it, and it leads to another stage, or rules are about its arguments".to_owned(),
             Reason::Resolver => "it goes to the run's resolver".to_owned(),
         }
     }

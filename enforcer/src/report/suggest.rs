@@ -87,7 +87,10 @@ fn change(denial: &Denial, legend: &Legend) -> Option<Change> {
         Target::Name { name, leads_to: Some(_) } => {
             format!("{{ host: {}, ports: [443], private: true }}", host(name)?)
         }
-        Target::Address { protocol: "other", .. } | Target::Unnamed => return None,
+        Target::Address { protocol: "other", .. }
+        | Target::Process { .. }
+        | Target::Namespace
+        | Target::Unnamed => return None,
         // The name that is asked for, where that is another one.
         Target::Address { address, asked: Some(name), .. } if *reason == Reason::ServerName => {
             format!("{{ host: {}, ports: [{}] }}", host(name)?, address.port())

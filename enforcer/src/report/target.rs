@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use enforcer_common::{Kind, address::Protocol, argv, socket::Socket};
+use enforcer_common::{Kind, address::Protocol, argv, escape::Way, socket::Socket};
 
 use super::escape::escape;
 use crate::profile::sockets;
@@ -54,6 +54,15 @@ pub enum Target {
         /// Where it led, if that is what is wrong with it.
         leads_to: Option<IpAddr>,
     },
+    /// Another process, by number and name.
+    Process {
+        /// Its number.
+        pid: u32,
+        /// Its name, as it calls itself.
+        name: Vec<u8>,
+    },
+    /// A user namespace.
+    Namespace,
     /// The kernel could not say: there was no path, or an address that rules cannot name.
     Unnamed,
 }
@@ -69,6 +78,11 @@ impl Target {
             Kind::Unix => Self::Unix(text.to_vec()),
             Kind::Resolve => name(text),
             Kind::Exec | Kind::Read | Kind::Write => Self::Path(text.to_vec()),
+            Kind::Escape => match Way::read(text) {
+                Some(Way::Trace { tgid, name }) => Self::Process { pid: tgid, name: name.to_vec() },
+                Some(Way::Namespace) => Self::Namespace,
+                None => Self::Unnamed,
+            },
             Kind::Argv => {
                 let (path, args) = argv::read(text);
                 Self::Command { path: path.to_vec(), args: args.map(<[u8]>::to_vec).collect() }
@@ -106,6 +120,8 @@ impl fmt::Display for Target {
             Self::Path(text) | Self::Unix(text) | Self::Name { name: text, leads_to: None } => {
                 f.write_str(&escape(text))
             }
+            Self::Process { pid, name } => write!(f, "process {pid} ({})", escape(name)),
+            Self::Namespace => f.write_str("a user namespace"),
             Self::Command { path, args } => {
                 write!(f, "{}{}", escape(path), arguments(args.iter().map(Vec::as_slice)))
             }

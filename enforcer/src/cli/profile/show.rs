@@ -129,7 +129,7 @@ fn kinds(profile: &Compiled) -> Vec<Kind> {
         Kind::Exec | Kind::Read | Kind::Write | Kind::Connect => true,
         Kind::Unix | Kind::Listen | Kind::Socket => said(*kind),
         // Rules about arguments are rules for executing.
-        Kind::Resolve | Kind::Argv => false,
+        Kind::Resolve | Kind::Argv | Kind::Escape => false,
     };
     Kind::ALL.iter().copied().filter(shown).collect()
 }
@@ -155,7 +155,7 @@ fn object(profile: &Compiled, edges: &[Edge]) -> Value {
     let stages = profile.stages.iter().enumerate().map(|(number, name)| {
         let kinds: Map<String, Value> = Kind::ALL
             .iter()
-            .filter(|&&kind| !matches!(kind, Kind::Resolve | Kind::Argv))
+            .filter(|&&kind| !matches!(kind, Kind::Resolve | Kind::Argv | Kind::Escape))
             .map(|&kind| {
                 let count = |effect| count(profile, number as u8, kind, effect);
                 let default = if profile.default_allows(number as u8, kind) { "allow" } else { "deny" };

@@ -25,12 +25,27 @@ pub struct Target {
     /// Of `socket`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<Socket>,
+    /// Of `escape`: the process that was to be traced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traced: Option<Process>,
+    /// Of `escape`: the kind of namespace that was to be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<&'static str>,
     /// Of `resolve`: the name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<Text>,
     /// Of `resolve`, where the name is allowed: the address that it leads to, which is not public.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads_to: Option<String>,
+}
+
+/// A process.
+#[derive(Debug, Serialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Its name, as it calls itself.
+    pub name: Text,
 }
 
 impl From<&target::Target> for Target {
@@ -52,6 +67,10 @@ impl From<&target::Target> for Target {
                     asked: asked.as_deref().map(Into::into),
                 });
             }
+            target::Target::Process { pid, name } => {
+                found.traced = Some(Process { pid: *pid, name: name.as_slice().into() });
+            }
+            target::Target::Namespace => found.namespace = Some("user"),
             target::Target::Unix(name) => found.unix = Some(name.as_slice().into()),
             target::Target::Name { name, leads_to } => {
                 found.host = Some(name.as_slice().into());
