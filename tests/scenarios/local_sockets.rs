@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// All spellings of a path.
-const SPELLINGS: [&str; 12] = [
+const SPELLINGS: [&str; 11] = [
     "stream",
     "ring",
     "ring-poller",
@@ -19,7 +19,6 @@ const SPELLINGS: [&str; 12] = [
     "dots",
     "descriptor",
     "root",
-    "other-root",
     "symlink",
     "hard-link",
     "renamed",

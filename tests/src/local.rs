@@ -43,8 +43,6 @@ pub(crate) enum Way {
     Descriptor,
     /// By way of this process's root.
     Root,
-    /// By way of the root of process 1.
-    OtherRoot,
     /// By a symbolic link.
     Symlink,
     /// By a hard link.
@@ -75,7 +73,6 @@ pub(crate) fn reach(way: Way, name: &Path) -> io::Result<()> {
             stream(&PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(base))
         }
         Way::Root => stream(&PathBuf::from(format!("/proc/self/root{}", name.display()))),
-        Way::OtherRoot => stream(&PathBuf::from(format!("/proc/1/root{}", name.display()))),
         Way::Symlink => {
             symlink(name, &second)?;
             let reached = stream(&second);

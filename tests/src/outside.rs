@@ -30,6 +30,8 @@ pub(crate) enum Way {
     Descriptor,
     /// Opening its standard input by `/proc/PID/fd/0`
     Link,
+    /// Opening its root directory by `/proc/PID/root`
+    Root,
 }
 
 /// Gets hold of a process, and lets go of it.
@@ -52,6 +54,7 @@ pub(crate) fn trace(way: Way, pid: i32) -> io::Result<()> {
             }
         }
         Way::Descriptor => descriptor(pid),
+        Way::Root => OpenOptions::new().read(true).open(format!("/proc/{pid}/root/.")).map(drop),
         Way::Link => OpenOptions::new().read(true).open(format!("/proc/{pid}/fd/0")).map(drop),
     }
 }
