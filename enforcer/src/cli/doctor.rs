@@ -19,7 +19,7 @@ const NOTE: Style = AnsiColor::Cyan.on_default();
 /// Find out whether runs can be enforced on this machine, and what to mend if not.
 ///
 /// Looks at the kernel, its security modules, hooks and type information, at the file systems that are needed and at
-/// what else is loaded; then sets up a run, and proves that what it must not do is denied. Changes nothing.
+/// what else is loaded; then sets up a run, and proves that what it must not do is denied, and takes it down again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = DOCTOR_TABLE)]
 pub(super) struct Args {
