@@ -191,8 +191,8 @@ fn send(subject: &mut Subject, part: ImagePart) {
     let counters = subject.counters();
     let at = subject.scratch().head(part);
     let size = size_of::<ImagePart>() as u64 + bound(part.len as usize, TEXT_SIZE) as u64;
-    // Header and text lie next to each other in the slot; the length is below the text's size.
-    if !maps::send(&IMAGES, part.run, at, size) {
+    // SAFETY: header and text lie next to each other in the slot; the length is below the text's size.
+    if !unsafe { maps::send(&IMAGES, part.run, at, size) } {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).lost_images), 1) };
     }

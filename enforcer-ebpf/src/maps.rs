@@ -102,8 +102,12 @@ pub(crate) fn counters(id: u32) -> Option<*mut Counters> {
 }
 
 /// Writes `size` bytes into a run's ring; false if there was no room.
+///
+/// # Safety
+///
+/// The record has so many bytes.
 #[inline(always)]
-pub(crate) fn send(rings: &'static OfRuns<RingBuf>, run: u32, record: *const u8, size: u64) -> bool {
-    // SAFETY: the caller's record has so many bytes.
+pub(crate) unsafe fn send(rings: &'static OfRuns<RingBuf>, run: u32, record: *const u8, size: u64) -> bool {
+    // SAFETY: what the caller promises.
     rings.get(place(run)).is_some_and(|ring| unsafe { ring.output(record, size) })
 }

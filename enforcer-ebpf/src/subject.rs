@@ -202,8 +202,8 @@ impl Subject {
         };
         let at = self.scratch.head(event);
         let size = (size_of::<Event>() + len) as u64;
-        // Header and text lie next to each other in the slot; `len` is below the text's size.
-        if !maps::send(&EVENTS, self.label.run, at, size) {
+        // SAFETY: header and text lie next to each other in the slot; `len` is below the text's size.
+        if !unsafe { maps::send(&EVENTS, self.label.run, at, size) } {
             // SAFETY: a map value.
             unsafe { atomic::add(addr_of_mut!((*self.counters).lost_events), 1) };
         }

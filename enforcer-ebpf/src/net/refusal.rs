@@ -83,8 +83,8 @@ fn tell(gate: &Gate, counters: *mut Counters, reason: Reason, verdict: Verdict) 
             };
             let at = scratch.head(event);
             let size = (size_of::<Event>() + len) as u64;
-            // Header and text lie next to each other in the slot; `len` is below the text's size.
-            maps::send(&EVENTS, gate.label.run, at, size)
+            // SAFETY: header and text lie next to each other in the slot; `len` is below the text's size.
+            unsafe { maps::send(&EVENTS, gate.label.run, at, size) }
         }
         None => false,
     };
