@@ -4,10 +4,7 @@
 
 use serde_json::Value;
 
-use crate::{
-    guest::{Place, sh},
-    keeper::alone,
-};
+use crate::guest::{Place, sh};
 
 /// The state of a check.
 fn state(report: &Value, check: &str) -> String {
@@ -17,8 +14,7 @@ fn state(report: &Value, check: &str) -> String {
 
 #[test]
 fn a_machine_that_enforces() {
-    let _place = Place::new();
-    alone();
+    let _place = Place::alone();
     let ended = sh("enforcer doctor --json").success();
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(report["can_enforce"], true, "{report:#}");
@@ -27,13 +23,14 @@ fn a_machine_that_enforces() {
     {
         assert_eq!(state(&report, check), "ok", "{report:#}");
     }
+    // And while there are runs.
+    let _place = Place::new();
     assert!(sh("enforcer doctor").success().stdout.contains("Runs are enforced on this machine."));
 }
 
 #[test]
 fn what_is_missing_is_named_with_what_mends_it() {
-    let _place = Place::new();
-    alone();
+    let _place = Place::alone();
     // A mount namespace in which nothing is mounted where the pins go.
     let hidden = sh("unshare -m sh -c 'mount -t tmpfs none /sys/fs/bpf && enforcer doctor'");
     assert_eq!(hidden.status, 1, "{hidden:#?}");

@@ -20,6 +20,14 @@ use crate::keeper;
 /// Longest that any command of a scenario may take. Emulated guests on a busy machine are slow; a hang is far slower.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How a script runs a command as the user `builder` in a directory. npm finds what node compiled of it the last time: compiling it
+/// takes an emulated processor ten seconds.
+pub(crate) fn builder(dir: &str) -> String {
+    format!(
+        "runuser -u builder -- env -C {dir} HOME=/home/builder NODE_COMPILE_CACHE=/tmp/node-compile-cache"
+    )
+}
+
 /// The attack program, which stands beside this one.
 pub(crate) fn attack() -> PathBuf {
     let here = std::env::current_exe().unwrap();
@@ -33,11 +41,23 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
+        let place = Self::bare();
+        keeper::keep();
+        place
+    }
+
+    /// A place for a test about loading the programs: none are loaded.
+    pub(crate) fn alone() -> Self {
+        let place = Self::bare();
+        keeper::end();
+        place
+    }
+
+    fn bare() -> Self {
         assert!(
             Path::new("/run/enforcer-testbed").exists(),
             "scenarios run in the guest only: cargo xtask test"
         );
-        keeper::keep();
         let dir = TempDir::new_in("/var/tmp").unwrap();
         fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         Self { dir }

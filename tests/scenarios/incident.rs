@@ -2,9 +2,14 @@
 
 //! The incidents, each first bare, where it must really do its harm, and then under the shipped profile.
 
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
 use serde_json::{Value, json};
 
-use crate::guest::{Ended, Place, read_record, replayed, sh};
+use crate::guest::{Ended, Place, builder, read_record, replayed, sh};
 
 /// What arrived at the listener, what was tried, and what the registry holds of the package that the worm spreads to.
 struct Evidence {
@@ -23,9 +28,10 @@ fn install(place: &Place, app: &str, install: &str, profile: Option<&str>) -> (E
         let (record, recording) = (record.display(), recording.display());
         format!("sudo enforcer run --profile {profile} --json {record} --record {recording} -- ")
     });
+    let builder = builder("$app");
     let script = format!(
         "app=$(testbed-app {app})
-         runuser -u builder -- env -C \"$app\" HOME=/home/builder {wrapper}{install} || status=$?
+         {builder} {wrapper}{install} || status=$?
          testbed-evidence settle >&2
          exit ${{status:-0}}"
     );
@@ -59,13 +65,7 @@ fn stopped(profiles: &[&str], app: &str, command: &str, package: &str) -> Spread
     assert!(bare.summary["canary_bytes"].as_u64().unwrap() > 0, "no canary left: {:#}", bare.summary);
     let mut spread = Spread { bare: bare.published != before, enforced: false };
     // What is new against an install of something harmless, and nothing else, is the package's.
-    let clean = command.starts_with("npm install").then(|| {
-        install(&place, app, "npm install left-pad-fixture", Some("npm-install")).0.success();
-        let (recording, clean) =
-            (place.for_builder("recording.jsonl.zst"), place.for_builder("clean.jsonl.zst"));
-        std::fs::rename(recording, &clean).unwrap();
-        clean
-    });
+    let clean = command.starts_with("npm install").then(clean);
     for &profile in profiles {
         println!("{profile}");
         let (ended, held) = install(&place, app, command, Some(profile));
@@ -87,7 +87,7 @@ fn stopped(profiles: &[&str], app: &str, command: &str, package: &str) -> Spread
                 "{replayed:#}"
             );
         }
-        if let Some(clean) = &clean {
+        if let Some(clean) = clean {
             let compared = sh(&format!(
                 "enforcer compare --json {} -- {} || [ $? = 1 ]",
                 clean.display(),
@@ -104,6 +104,19 @@ fn stopped(profiles: &[&str], app: &str, command: &str, package: &str) -> Spread
         }
     }
     spread
+}
+
+/// A recording of the install of something harmless.
+fn clean() -> &'static Path {
+    static CLEAN: OnceLock<(Place, PathBuf)> = OnceLock::new();
+    let (_, recording) = CLEAN.get_or_init(|| {
+        let place = Place::new();
+        let app = "--empty /home/builder/empty";
+        install(&place, app, "npm install left-pad-fixture", Some("npm-install")).0.success();
+        let recording = place.for_builder("recording.jsonl.zst");
+        (place, recording)
+    });
+    recording
 }
 
 #[test]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! A run that does nothing, so that the kernel programs stay loaded from one scenario to the next: loading them takes an
-//! emulated machine seconds, finding them loaded a tenth of one. Scenarios about loading are [`alone`].
+//! emulated machine seconds, finding them loaded a tenth of one. Scenarios about loading [`end`] it.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ pub(crate) fn keep() {
 }
 
 /// Ends it, and with it the last run: nothing is loaded any more.
-pub(crate) fn alone() {
+pub(crate) fn end() {
     if let Some(mut child) = KEEPER.lock().unwrap_or_else(PoisonError::into_inner).take() {
         signal(child.id(), libc::SIGTERM);
         child.wait().unwrap();

@@ -247,8 +247,8 @@ print(connect('203.0.113.10', {number}), connect('203.0.113.11', {number}), addr
     until("what was allowed arrives", || port.arrived() == 4 + 2 + PAIRS);
 }
 
-/// Lookups, each followed by a connection to where it led.
-const PAIRS: u64 = 2_500;
+/// Lookups, each followed by a connection to where it led, while the other run waits for its addresses to close.
+const PAIRS: u64 = 10_000;
 
 /// Looks a name up that is elsewhere each time, and connects to it.
 fn follow(name: &str, port: u16) {

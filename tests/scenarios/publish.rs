@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use crate::guest::{Ended, Place, read_record, sh};
+use crate::guest::{Ended, Place, builder, read_record, sh};
 
 /// A package that is published, by `builder`.
 struct Library<'a> {
@@ -28,9 +28,10 @@ impl Library<'_> {
             format!("sudo enforcer run --profile {profile} --json {} -- ", record.display())
         });
         let dir = self.dir.display();
+        let builder = builder(&dir.to_string());
         sh(&format!(
             "chown -R builder: {dir}
-             runuser -u builder -- env -C {dir} HOME=/home/builder {wrapper}npm publish"
+             {builder} {wrapper}npm publish"
         ))
     }
 

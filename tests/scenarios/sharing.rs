@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     guest::{Place, collect, sh, until},
-    keeper::{alone, loaded, runs},
+    keeper::{loaded, runs},
 };
 
 /// Profiles that may be loaded at a time.
@@ -29,17 +29,6 @@ fn a_second_run_loads_nothing() {
     assert_eq!((within, sh(NEWEST).success().stdout, runs()), (before.clone(), before, kept));
 }
 
-#[test]
-fn the_last_run_leaves_nothing_behind() {
-    let place = Place::new();
-    alone();
-    let profile = place.profile("{}");
-    place.run(&profile, &["true"]).ended.success();
-    assert_eq!((loaded(), runs()), (0, 0));
-    // The kernel frees programs a moment after they are detached.
-    until("no program is left", || sh("bpftool prog show | grep -c ' lsm '").stdout.trim() == "0");
-}
-
 /// A run that waits for `go`, then says which of the files it cannot read.
 fn reader(profile: &Path, files: &Path, go: &Path) -> Child {
     let script =
@@ -50,9 +39,8 @@ fn reader(profile: &Path, files: &Path, go: &Path) -> Child {
 }
 
 #[test]
-fn sixty_four_profiles_at_once_each_hold_their_own_run() {
-    let place = Place::new();
-    alone();
+fn sixty_four_profiles_at_once_each_hold_their_own_run_and_the_last_leaves_nothing_behind() {
+    let place = Place::alone();
     let (files, go) = (place.path("files"), place.path("go"));
     sh(&format!("mkfifo {}", go.display())).success();
     let profiles: Vec<_> = (0..=PROFILES)
@@ -84,6 +72,8 @@ fn sixty_four_profiles_at_once_each_hold_their_own_run() {
         assert_eq!(ended.stdout, format!("up\nf{:02}\n", index % PROFILES));
     }
     until("all places are given back", || (loaded(), runs()) == (0, 0));
+    // The kernel frees programs a moment after they are detached.
+    until("no program is left", || sh("bpftool prog show | grep -c ' lsm '").stdout.trim() == "0");
     place.run(&profiles[PROFILES], &["true"]).ended.success();
 }
 
