@@ -18,6 +18,8 @@ use crate::vm::{Agent, End, Output, TestBed};
 const RULES: [usize; 2] = [10, 1000];
 /// Opens in a round.
 const TIMES: u32 = 2000;
+/// Instructions that an open outside of runs may cost more while there is one.
+const UNFELT: u64 = 400;
 /// Seconds that a guest may take.
 const LIMIT: u64 = 600;
 
@@ -37,7 +39,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Runs it; fails if the cost grows with the number of rules by more than 5 %.
+    /// Runs it; fails if the cost grows with the number of rules by more than 5 %, or is felt outside of runs.
     pub fn run(self) -> Result<ExitCode> {
         let lines = kernel::lines(&self.kernel)?;
         let bed = TestBed::prepare(&lines, Agent::Build)?;
@@ -52,11 +54,14 @@ impl Args {
                 println!("{kernel:6}  {bare:8}  {outside:8}  {few:9}  {many:11}");
             }
         }
-        let flat = rows.iter().all(Row::is_flat);
+        let (flat, unfelt) = (rows.iter().all(Row::is_flat), rows.iter().all(Row::is_unfelt));
         if !flat {
             eprintln!("xtask: the cost of a verdict grew with the number of rules by more than 5 %");
         }
-        Ok(if flat { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        if !unfelt {
+            eprintln!("xtask: outside of runs an open costs more than {UNFELT} instructions more");
+        }
+        Ok(if flat && unfelt { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -73,6 +78,11 @@ impl Row {
     fn is_flat(&self) -> bool {
         let [few, many] = self.rules.map(|open| open.saturating_sub(self.bare));
         many * 100 <= few * 105
+    }
+
+    /// Whether a process outside does not feel that there is a run.
+    const fn is_unfelt(&self) -> bool {
+        self.outside <= self.bare + UNFELT
     }
 
     fn json(&self) -> Value {
@@ -133,8 +143,8 @@ file=/srv/team-5/abcdefghijklmnopqrstuvwxyz/abcdefghijklmnopqrstuvwxyz/secret-1-
 mkdir -p "${file%/*}"
 : >"$file"
 [ ${#file} -eq 80 ]
-# Attached programs keep the kernel busy in the background for a moment.
-cost() { "$@" sh -c 'sleep 2; exec "$@"' - "$here/attack" --times "$times" cost "$file"; }
+# Loading programs leaves the kernel busy in the background for some seconds. An idle processor's clock jumps: this takes no time.
+cost() { "$@" sh -c 'sleep 60; exec "$@"' - "$here/attack" --times "$times" cost "$file"; }
 cost env
 mkfifo /tmp/input
 enforcer run -q --profile "$here/10.yaml" -- cat </tmp/input &
