@@ -10,25 +10,26 @@ use std::{
     process::{Command, Stdio},
 };
 
-use enforcer::profile::{self, Compiled};
+use enforcer::profile;
 use enforcer_common::{
-    Decision, Kind,
+    Kind,
     address::{Endpoint, Protocol},
     anchor::Anchors,
 };
 use fastrand::Rng;
+use serde_json::{Value, json};
 
-use crate::guest::{Place, attack, collect, read_record};
+use crate::guest::{Place, attack, collect, read_record, sh};
 
 /// Profiles, and accesses under each: 10,000 in all.
 const PROFILES: u64 = 10;
 const ACCESSES: usize = 1000;
 
-/// An access and what userspace says of it.
+/// An access: as the attack program has it, and as it is decided about.
 struct Access {
     line: String,
-    /// The first kind that is denied and why, or `None`.
-    denied: Option<(Kind, Decision)>,
+    kinds: &'static [Kind],
+    text: Vec<u8>,
 }
 
 #[test]
@@ -41,10 +42,18 @@ fn the_kernel_decides_as_userspace_does() {
         let mut rng = Rng::with_seed(seed);
         let file = place.profile_file(&profile_text(&mut rng));
         let compiled = profile::load(file.to_str().unwrap()).unwrap_or_else(|error| panic!("{error}"));
-        let accesses: Vec<Access> = (0..ACCESSES).map(|_| tree.access(&mut rng, &compiled)).collect();
-        let events = tree.perform(&place, &file, &accesses);
-        let expected: Vec<_> =
-            accesses.iter().filter_map(|access| access.denied.map(|d| (&access.line, d))).collect();
+        let accesses: Vec<Access> = (0..ACCESSES).map(|_| tree.access(&mut rng)).collect();
+        let (results, events) = tree.perform(&place, &file, &accesses, &[]);
+        let decide = |access: &Access, kind| compiled.decide(0, kind, &access.text, &tree.anchors);
+        let mut expected = Vec::new();
+        assert_eq!(results.len(), accesses.len());
+        for (access, result) in accesses.iter().zip(results.chars()) {
+            // The first kind that is denied.
+            let decisions = access.kinds.iter().map(|&kind| (kind, decide(access, kind)));
+            let denied = decisions.into_iter().find(|(_, decision)| !decision.allows());
+            assert_eq!(result, if denied.is_some() { 'x' } else { '.' }, "{}: {denied:?}", access.line);
+            expected.extend(denied.map(|denied| (&access.line, denied)));
+        }
         assert_eq!(events.len(), expected.len(), "events of denials");
         for (event, (line, (kind, decision))) in events.iter().zip(&expected) {
             assert_eq!(event["action"], kind.name(), "{line}: {event:#}");
@@ -57,6 +66,54 @@ fn the_kernel_decides_as_userspace_does() {
     // Neither all nor nothing, or the comparison would be worth little.
     let all = PROFILES as usize * ACCESSES;
     assert!((all / 10..all * 9 / 10).contains(&denied), "{denied} of {all} were denied");
+}
+
+/// What replay says that another profile would have denied is what that profile does deny when the same is done again.
+#[test]
+fn a_replay_under_another_profile_says_what_a_rerun_shows() {
+    let place = Place::new();
+    let tree = Tree::make(&place.path("t"));
+    let mut changed = 0;
+    for seed in 100..104 {
+        println!("seed {seed}");
+        let mut rng = Rng::with_seed(seed);
+        let profiles = ["one.yaml", "other.yaml"].map(|name| {
+            let file = place.path(name);
+            fs::rename(place.profile_file(&profile_text(&mut rng)), &file).unwrap();
+            file
+        });
+        // An access that needs two permissions asks for the second if it has the first, so what is recorded differs.
+        let accesses =
+            std::iter::repeat_with(|| tree.access(&mut rng)).filter(|access| access.kinds.len() == 1);
+        let accesses: Vec<Access> = accesses.take(300).collect();
+        let recordings = profiles.each_ref().map(|profile| {
+            let recording = profile.with_extension("jsonl");
+            tree.perform(&place, profile, &accesses, &["--record", recording.to_str().unwrap()]);
+            recording
+        });
+        for profile in &profiles {
+            let mut said = recordings.each_ref().map(|recording| denied(profile, recording));
+            for finding in said.iter_mut().flatten() {
+                changed += usize::from(finding["then"].take() == "allow");
+            }
+            assert!(said[0] == said[1], "{}: {said:#?}", profile.display());
+        }
+    }
+    assert!(changed > 100, "{changed} accesses were decided differently");
+}
+
+/// What a profile would have denied of a recording.
+fn denied(profile: &Path, recording: &Path) -> Vec<Value> {
+    let answer = sh(&format!(
+        "enforcer replay --json --profile {} {} || [ $? = 1 ]",
+        profile.display(),
+        recording.display()
+    ));
+    let mut answer: Value = serde_json::from_str(&answer.success().stdout).unwrap();
+    assert_eq!((&answer["further"], &answer["lost"]), (&json!(0), &json!(0)), "{answer:#}");
+    let mut findings = std::mem::take(answer["findings"].as_array_mut().unwrap());
+    findings.retain(|finding| finding["verdict"] == "deny");
+    findings
 }
 
 /// Names in the tree; those with a point are files only.
@@ -98,15 +155,18 @@ impl Tree {
         }
     }
 
-    /// An access, and what is to come of it.
-    fn access(&self, rng: &mut Rng, profile: &Compiled) -> Access {
+    fn access(&self, rng: &mut Rng) -> Access {
         if rng.u8(..8) == 0 {
             let to =
                 SocketAddrV4::new([198, 51, 100, rng.u8(..4) * 64 + 1].into(), 8000 + u16::from(rng.u8(..4)));
             let mut text = [0; 64];
             let endpoint = Endpoint::v4(to.ip().octets(), to.port(), Protocol::Udp);
             let len = endpoint.write(|index, byte| text[index] = byte);
-            return self.judge(profile, format!("connect {to}"), &[Kind::Connect], &text[..len]);
+            return Access {
+                line: format!("connect {to}"),
+                kinds: &[Kind::Connect],
+                text: text[..len].to_vec(),
+            };
         }
         let file = rng.choice(&self.files).unwrap().to_str().unwrap();
         let (what, kinds) = match rng.u8(..32) {
@@ -115,34 +175,29 @@ impl Tree {
             12..20 => ("update", &[Kind::Write, Kind::Read][..]),
             _ => ("read", &[Kind::Read][..]),
         };
-        self.judge(profile, format!("{what} {file}"), kinds, file.as_bytes())
+        Access { line: format!("{what} {file}"), kinds, text: file.into() }
     }
 
-    fn judge(&self, profile: &Compiled, line: String, kinds: &[Kind], text: &[u8]) -> Access {
-        let decide = |&kind: &Kind| (kind, profile.decide(0, kind, text, &self.anchors));
-        let denied = kinds.iter().map(decide).find(|(_, decision)| !decision.allows());
-        Access { line, denied }
-    }
-
-    /// Makes the accesses under the profile, compares what came of each, and returns the events.
-    fn perform(&self, place: &Place, profile: &Path, accesses: &[Access]) -> Vec<serde_json::Value> {
+    /// Makes the accesses under the profile; returns what came of each, and the events.
+    fn perform(
+        &self,
+        place: &Place,
+        profile: &Path,
+        accesses: &[Access],
+        options: &[&str],
+    ) -> (String, Vec<Value>) {
         let script: String = accesses.iter().map(|access| format!("{}\n", access.line)).collect();
         let (script, record) = (place.file("script", &script), place.path("record.jsonl"));
         let mut run = Command::new("enforcer");
-        run.args(["run", "-q", "--profile"]).arg(profile).arg("--json").arg(&record).arg("--");
+        run.args(["run", "-q", "--profile"]).arg(profile).arg("--json").arg(&record).args(options).arg("--");
         run.arg(attack()).arg("script").arg(script);
         run.current_dir(self.root.join("a")).env("HOME", &self.root).env("TMPDIR", self.root.join("b"));
         run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let ended = collect(run.spawn().unwrap()).success();
-        let results = ended.stdout.trim();
-        assert_eq!(results.len(), accesses.len(), "{ended:#?}");
-        for (access, result) in accesses.iter().zip(results.chars()) {
-            let expected = if access.denied.is_some() { 'x' } else { '.' };
-            assert_eq!(result, expected, "{}: {:?}", access.line, access.denied);
-        }
         let record = read_record(&record);
         assert_eq!(record.last().unwrap()["lost_events"], 0);
-        record.into_iter().filter(|line| line["type"] == "event").collect()
+        let events = record.into_iter().filter(|line| line["type"] == "event").collect();
+        (ended.stdout.trim().to_owned(), events)
     }
 }
 
