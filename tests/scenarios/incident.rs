@@ -56,7 +56,7 @@ fn published() -> String {
 
 /// The theft happens bare, and does not under each profile; the report names the package. Under `npm-install` the install
 /// goes on.
-fn stopped(profiles: &[&str], app: &str, command: &str, package: &str) -> Spread {
+fn stopped(profiles: &[&str], app: &str, command: &str, package: &str, clean: &Path) -> Spread {
     let place = Place::new();
     let before = published();
     let (ended, bare) = install(&place, app, command, None);
@@ -64,8 +64,6 @@ fn stopped(profiles: &[&str], app: &str, command: &str, package: &str) -> Spread
     assert!(bare.summary["beacons"].as_u64().unwrap() > 0, "nothing arrived: {:#}", bare.summary);
     assert!(bare.summary["canary_bytes"].as_u64().unwrap() > 0, "no canary left: {:#}", bare.summary);
     let mut spread = Spread { bare: bare.published != before, enforced: false };
-    // What is new against an install of something harmless, and nothing else, is the package's.
-    let clean = command.starts_with("npm install").then(clean);
     for &profile in profiles {
         println!("{profile}");
         let (ended, held) = install(&place, app, command, Some(profile));
@@ -87,16 +85,11 @@ fn stopped(profiles: &[&str], app: &str, command: &str, package: &str) -> Spread
                 "{replayed:#}"
             );
         }
-        if let Some(clean) = clean {
-            let compared = sh(&format!(
-                "enforcer compare --json {} -- {} || [ $? = 1 ]",
-                clean.display(),
-                place.for_builder("recording.jsonl.zst").display()
-            ));
-            let compared: Value = serde_json::from_str(&compared.success().stdout).unwrap();
-            let news = compared["news"].as_array().unwrap();
+        // What is new against an install of something harmless, and nothing else, is the package's.
+        if profile == "npm-install" {
+            let news = news(clean, &place.for_builder("recording.jsonl.zst"));
             let others: Vec<_> = news.iter().filter(|new| new["package"] != package).collect();
-            assert!(others.is_empty() && news.len() > 3, "{compared:#}");
+            assert!(others.is_empty() && news.len() > 3, "{news:#?}");
         }
         spread.enforced |= held.published != bare.published;
         if profile == "npm-install" {
@@ -104,6 +97,14 @@ fn stopped(profiles: &[&str], app: &str, command: &str, package: &str) -> Spread
         }
     }
     spread
+}
+
+/// What a recording has that an earlier one has not.
+fn news(old: &Path, new: &Path) -> Vec<Value> {
+    let compared =
+        sh(&format!("enforcer compare --json {} -- {} || [ $? = 1 ]", old.display(), new.display()));
+    let mut compared: Value = serde_json::from_str(&compared.success().stdout).unwrap();
+    std::mem::take(compared["news"].as_array_mut().unwrap())
 }
 
 /// A recording of the install of something harmless.
@@ -121,7 +122,18 @@ fn clean() -> &'static Path {
 
 #[test]
 fn the_dropper() {
-    stopped(&["npm-install", "npm-ci-strict"], "trojaned", "npm ci", "plain-crypto-js-fixture");
+    // The lock file of the day before, installed twice: elsewhere and on another day nothing is news.
+    let place = Place::new();
+    let clean = ["clean", "clean /home/builder/job-2/checkout"].map(|app| {
+        install(&place, app, "npm ci", Some("npm-install")).0.success();
+        sh("date -s '+1 day'").success();
+        let recording = place.path(&app.replace(['/', ' '], "-"));
+        std::fs::rename(place.for_builder("recording.jsonl.zst"), &recording).unwrap();
+        recording
+    });
+    sh("date -s '-2 days'").success();
+    assert_eq!(news(&clean[0], &clean[1]), Vec::<Value>::new());
+    stopped(&["npm-install", "npm-ci-strict"], "trojaned", "npm ci", "plain-crypto-js-fixture", &clean[0]);
 }
 
 #[test]
@@ -131,6 +143,7 @@ fn the_worm() {
         "--empty /home/builder/empty",
         "npm install @enforcer-fixture/tinycolor",
         "@enforcer-fixture/tinycolor",
+        clean(),
     );
     assert_eq!(spread, Spread { bare: true, enforced: false });
 }
@@ -142,5 +155,6 @@ fn the_miner() {
         "--empty /home/builder/empty",
         "npm install ua-parser-fixture",
         "ua-parser-fixture",
+        clean(),
     );
 }
