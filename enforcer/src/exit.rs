@@ -20,6 +20,8 @@ pub enum Exit {
     Denied,
     /// The run was over one of its budgets and was ended, or frozen.
     Tripped,
+    /// Evidence or a statement that was asked for is not complete, and COMMAND itself succeeded.
+    Unproven,
     /// Enforcement could not be set up, whatever the reason, wrong usage of `enforcer run` included. COMMAND was
     /// not started.
     NotEnforced,
@@ -46,6 +48,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Denied => 100,
             Self::Tripped => 101,
+            Self::Unproven => 102,
             Self::NotEnforced => 125,
             Self::NotExecutable => 126,
             Self::NotFound => 127,
@@ -83,6 +86,7 @@ Exit status:
   0-124, 128+  COMMAND's own status; 128+N if signal N ended it
   100          something was denied, --fail-on-denial was given, and COMMAND succeeded
   101          the run was over a budget of its profile and was ended, or frozen
+  102          the evidence or statement that was asked for is not complete, and COMMAND succeeded
   125          enforcement could not be set up (or wrong usage): COMMAND was not started
   126          COMMAND was found but cannot be executed
   127          COMMAND was not found";
@@ -122,6 +126,13 @@ Exit status:
   1  something is denied (with --against: there are differences)
   2  a recording cannot be read or is not reproduced, a profile has errors, or wrong usage";
 
+/// What `enforcer evidence verify --help` says about the statuses.
+pub const EVIDENCE_TABLE: &str = "\
+Exit status:
+  0  everything is as it was written
+  1  something is not
+  2  a file or a key cannot be read, or wrong usage";
+
 /// What `enforcer compare --help` says about the statuses.
 pub const COMPARE_TABLE: &str = "\
 Exit status:
@@ -145,7 +156,14 @@ mod tests {
 
     #[test]
     fn the_help_names_every_status_of_run() {
-        for exit in [Exit::Denied, Exit::Tripped, Exit::NotEnforced, Exit::NotExecutable, Exit::NotFound] {
+        for exit in [
+            Exit::Denied,
+            Exit::Tripped,
+            Exit::Unproven,
+            Exit::NotEnforced,
+            Exit::NotExecutable,
+            Exit::NotFound,
+        ] {
             assert!(RUN_TABLE.contains(&exit.code().to_string()), "{exit:?}");
         }
     }

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod dns;
 pub mod doctor;
 pub mod events;
+pub mod evidence;
 pub mod exit;
 pub mod kernel;
 pub mod profile;

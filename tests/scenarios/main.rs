@@ -15,6 +15,7 @@ mod control;
 mod differential;
 mod doctor;
 mod escape;
+mod evidence;
 mod exception;
 mod exec;
 mod files;

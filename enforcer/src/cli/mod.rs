@@ -4,8 +4,10 @@
 
 pub mod compare;
 mod doctor;
+mod evidence;
 pub mod output;
 pub mod profile;
+mod proof;
 pub mod record;
 mod recordings;
 pub mod replay;
@@ -37,6 +39,7 @@ enum Command {
     Compare(compare::Args),
     Profile(profile::Args),
     Doctor(doctor::Args),
+    Evidence(evidence::Args),
 }
 
 /// Parses the arguments, does what they say, and returns how to exit. Errors have been printed.
@@ -53,6 +56,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
                 Command::Compare(args) => compare::main(&args, output),
                 Command::Profile(args) => profile::main(args, output),
                 Command::Doctor(args) => doctor::main(&args, output),
+                Command::Evidence(args) => evidence::main(&args, output),
             }
         }
         Err(error) => usage(&error, &args),

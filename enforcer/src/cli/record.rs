@@ -4,7 +4,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use super::{output::Output, run::start};
+use super::{output::Output, proof::Proof, run::start};
 use crate::{
     exit::{self, Exit},
     report::{host::rfc3339, terminal::Terminal},
@@ -46,6 +46,8 @@ pub struct Args {
     /// Do not hide what looks like a secret in arguments
     #[arg(long)]
     pub(super) unmasked: bool,
+    #[command(flatten)]
+    pub(super) proof: Proof,
     /// What to run, and its arguments
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     pub(super) command: Vec<OsString>,
@@ -54,7 +56,8 @@ pub struct Args {
 /// Records COMMAND; errors have been printed when this returns.
 pub(super) fn main(args: Args, output: Output) -> Exit {
     let terminal = Terminal::stderr(output.color(), output.verbosity());
-    let Args { output: file, profile, unmasked, command } = args;
+    let Args { output: file, profile, unmasked, proof, command } = args;
+    let Proof { evidence, attest, product: products, sign } = proof;
     let file = file.unwrap_or_else(|| {
         let now: String = rfc3339(std::time::SystemTime::now()).chars().take(19).collect();
         format!("enforcer-{}.jsonl.zst", now.replace(':', "")).into()
@@ -69,6 +72,10 @@ pub(super) fn main(args: Args, output: Output) -> Exit {
         unmasked,
         observe: true,
         fail_on_denial: false,
+        evidence,
+        attest,
+        products,
+        sign,
         command,
     };
     let exit = start(&options, terminal);

@@ -6,7 +6,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use nix::sys::signal::Signal;
 
-use super::output::Output;
+use super::{output::Output, proof::Proof};
 use crate::{
     exit::{self, Exit},
     report::terminal::Terminal,
@@ -26,6 +26,8 @@ Examples:
       Try a profile: nothing is denied, what would have been is shown.
   sudo enforcer run --fail-on-denial -- npm ci
       Fail the job (status 100) if anything was denied although npm succeeded.
+  sudo enforcer run --evidence /var/log/enforcer/evidence.jsonl --attest app.intoto.json --product app.tgz --sign build.key -- npm pack
+      Leave evidence of the run, and a signed statement about app.tgz that a release can ask for.
 
 The profile:
   --profile NAME is /etc/enforcer/profiles/NAME.yaml, else the one of this name that is built in. \
@@ -77,6 +79,8 @@ pub struct Args {
     /// Exit with status 100 if anything was denied (with --audit: would have been) and COMMAND succeeded
     #[arg(long)]
     pub(super) fail_on_denial: bool,
+    #[command(flatten)]
+    pub(super) proof: Proof,
     /// What to run, and its arguments
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     pub(super) command: Vec<OsString>,
@@ -84,13 +88,26 @@ pub struct Args {
 
 /// Runs COMMAND; errors have been printed when this returns.
 pub(super) fn main(args: Args, output: Output) -> Exit {
-    let Args { profile, audit, sni, json, record, unmasked, fail_on_denial, command } = args;
+    let Args { profile, audit, sni, json, record, unmasked, fail_on_denial, proof, command } = args;
+    let Proof { evidence, attest, product: products, sign } = proof;
     let terminal = Terminal::stderr(output.color(), output.verbosity());
     let observe = false;
-    start(
-        &Options { profile, audit, sni, json, record, unmasked, observe, fail_on_denial, command },
-        terminal,
-    )
+    let options = Options {
+        profile,
+        audit,
+        sni,
+        json,
+        record,
+        unmasked,
+        observe,
+        fail_on_denial,
+        evidence,
+        attest,
+        products,
+        sign,
+        command,
+    };
+    start(&options, terminal)
 }
 
 /// Runs COMMAND as the options say.

@@ -9,7 +9,7 @@
 pub mod format;
 pub mod mask;
 pub mod reader;
-mod recorder;
+pub(crate) mod recorder;
 pub mod writer;
 
 pub use reader::{Fault, Reader, Record};

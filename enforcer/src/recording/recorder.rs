@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     events::{self, Attribution, Images, Record},
+    evidence::{Hash, Trace},
     profile::Budgets,
     report::{
         host::rfc3339,
@@ -39,7 +40,8 @@ pub struct Facts {
 /// Writes down what happens.
 #[derive(Debug)]
 pub struct Recorder {
-    writer: Writer,
+    writer: Option<Writer>,
+    trace: Option<Trace>,
     facts: Facts,
     /// The numbers of images, by those of the kernel.
     ids: HashMap<u64, u32>,
@@ -49,11 +51,23 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a recording.
+    /// Begins a recording, which is written down, or traced for a statement, or both.
     #[must_use]
-    pub fn new(mut writer: Writer, facts: Facts) -> Self {
-        writer.write(&Line::Recording(&facts.header));
-        Self { writer, facts, ids: HashMap::new(), names: HashMap::new(), events: 0 }
+    pub fn new(mut writer: Option<Writer>, mut trace: Option<Trace>, facts: Facts) -> Self {
+        put(&mut writer, &mut trace, &Line::Recording(&facts.header));
+        Self { writer, trace, facts, ids: HashMap::new(), names: HashMap::new(), events: 0 }
+    }
+
+    /// What a statement says of it.
+    #[must_use]
+    pub const fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
+    }
+
+    /// The hash of the file, once it is finished.
+    #[must_use]
+    pub fn sha256(&self) -> Option<Hash> {
+        self.writer.as_ref().and_then(Writer::sha256)
     }
 
     /// A name led to an address, and opened it until then.
@@ -62,7 +76,7 @@ impl Recorder {
             self.names.insert(address, name.into());
         }
         let (t, until) = (self.since(time), until.map(|until| self.since(until)));
-        self.writer.write(&Line::Led(&Led { t, name: name.to_owned(), address, until }));
+        self.put(&Line::Led(&Led { t, name: name.to_owned(), address, until }));
     }
 
     /// Programs were executed up to a time.
@@ -93,29 +107,34 @@ impl Recorder {
             host = self.names.get(&to.ip()).cloned();
         }
         let image = self.id(record.image, images);
+        let t = self.since(record.time);
         let stages = &self.facts.header.profile.stages;
-        self.writer.write(&Line::Event(&Event {
-            t: self.since(record.time),
-            image,
-            pid: record.tgid,
-            tid: record.tid,
-            kind: record.kind.name().into(),
-            text,
-            hex,
-            address,
-            host: host.as_deref().map(Cow::Borrowed),
-            stage: stages.get(usize::from(record.stage)).map_or("?", String::as_str).into(),
-            verdict: record.verdict.name().into(),
-            reason: record.reason.name().into(),
-            rule: record.rule,
-            exception: record.exception,
-            step: if record.kind == enforcer_common::Kind::Exec { record.step } else { 0 },
-        }));
+        put(
+            &mut self.writer,
+            &mut self.trace,
+            &Line::Event(&Event {
+                t,
+                image,
+                pid: record.tgid,
+                tid: record.tid,
+                kind: record.kind.name().into(),
+                text,
+                hex,
+                address,
+                host: host.as_deref().map(Cow::Borrowed),
+                stage: stages.get(usize::from(record.stage)).map_or("?", String::as_str).into(),
+                verdict: record.verdict.name().into(),
+                reason: record.reason.name().into(),
+                rule: record.rule,
+                exception: record.exception,
+                step: if record.kind == enforcer_common::Kind::Exec { record.step } else { 0 },
+            }),
+        );
     }
 
     /// There is a pause. Returns the error that ended the writing, once.
     pub fn flush(&mut self) -> Option<&std::io::Error> {
-        self.writer.flush()
+        self.writer.as_mut()?.flush()
     }
 
     /// The run is over. Returns the error that ended the writing.
@@ -123,8 +142,8 @@ impl Recorder {
         images.conclude_all();
         self.executed(images, u64::MAX >> 8);
         let trailer = self.trailer(ending);
-        self.writer.write(&Line::Trailer(&trailer));
-        self.writer.finish()
+        self.put(&Line::Trailer(&trailer));
+        self.writer.as_mut()?.finish()
     }
 
     /// The number of an image, which is written down with those that led to it if it was not.
@@ -140,11 +159,15 @@ impl Recorder {
             if !self.ids.contains_key(&number) {
                 let id = u32::try_from(self.ids.len() + 1).unwrap_or(u32::MAX);
                 let image = self.image(id, images.peek(number));
-                self.writer.write(&Line::Image(&image));
+                self.put(&Line::Image(&image));
                 self.ids.insert(number, id);
             }
         }
         self.ids.get(&number).copied().unwrap_or_default()
+    }
+
+    fn put(&mut self, line: &Line<'_>) {
+        put(&mut self.writer, &mut self.trace, line);
     }
 
     fn image(&self, id: u32, image: Option<&events::Image>) -> Image {
@@ -206,7 +229,17 @@ impl Recorder {
     }
 }
 
-fn package(package: &events::Package) -> Package {
+fn put(writer: &mut Option<Writer>, trace: &mut Option<Trace>, line: &Line<'_>) {
+    if let Some(writer) = writer {
+        writer.write(line);
+    }
+    if let Some(trace) = trace {
+        trace.observe(line);
+    }
+}
+
+/// A package, as recordings write it.
+pub(crate) fn package(package: &events::Package) -> Package {
     let text = |bytes: &Vec<u8>| bytes.as_slice().into();
     Package {
         name: text(&package.name),

@@ -8,9 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sha2::{Digest as _, Sha256};
 use zstd::stream::write::Encoder;
 
 use super::format::Line;
+use crate::evidence::Hash;
 
 /// Bytes that are gathered before the kernel is asked to take them.
 const BUFFER: usize = 1 << 16;
@@ -25,12 +27,31 @@ pub struct Writer {
     flushed: Instant,
     failed: Option<io::Error>,
     told: bool,
+    sha256: Option<Hash>,
 }
 
 enum Out {
-    Plain(BufWriter<File>),
-    Zstd(Box<Encoder<'static, BufWriter<File>>>),
+    Plain(BufWriter<Hashed>),
+    Zstd(Box<Encoder<'static, BufWriter<Hashed>>>),
     Ended,
+}
+
+/// A file, and the hash of what was written to it: evidence names a recording by it.
+struct Hashed {
+    file: File,
+    hasher: Sha256,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 impl std::fmt::Debug for Writer {
@@ -46,7 +67,7 @@ impl Writer {
     ///
     /// The compressor could not be set up.
     pub fn new(file: File, compressed: bool) -> io::Result<Self> {
-        let file = BufWriter::with_capacity(BUFFER, file);
+        let file = BufWriter::with_capacity(BUFFER, Hashed { file, hasher: Sha256::new() });
         let out = match compressed {
             false => Out::Plain(file),
             true => {
@@ -55,7 +76,7 @@ impl Writer {
                 Out::Zstd(Box::new(encoder))
             }
         };
-        Ok(Self { out, flushed: Instant::now(), failed: None, told: false })
+        Ok(Self { out, flushed: Instant::now(), failed: None, told: false, sha256: None })
     }
 
     /// Writes a line.
@@ -84,12 +105,20 @@ impl Writer {
     /// Writes what is left. Returns the error that ended the writing.
     pub fn finish(&mut self) -> Option<&io::Error> {
         let written = match std::mem::replace(&mut self.out, Out::Ended) {
-            Out::Plain(mut out) => out.flush(),
-            Out::Zstd(encoder) => encoder.finish().and_then(|mut out| out.flush()),
-            Out::Ended => Ok(()),
+            Out::Plain(out) => Ok(out),
+            Out::Zstd(encoder) => encoder.finish(),
+            Out::Ended => return self.failed.as_ref(),
         };
-        self.keep(written);
+        let ended = written.and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
+        self.sha256 = ended.as_ref().ok().map(|out| Hash(out.hasher.clone().finalize().into()));
+        self.keep(ended.map(drop));
         self.failed.as_ref()
+    }
+
+    /// The hash of the file, once it is finished, and whole.
+    #[must_use]
+    pub fn sha256(&self) -> Option<Hash> {
+        self.sha256.filter(|_| self.failed.is_none())
     }
 
     fn with(&mut self, act: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -159,7 +159,7 @@ impl Denial {
 
 /// For whom a program acts.
 #[must_use]
-pub(super) fn who(image: Option<&Image>) -> String {
+pub(crate) fn who(image: Option<&Image>) -> String {
     let attribution = image.map(|image| image.attribution.clone()).unwrap_or_default();
     name(&attribution, image.map(program).as_deref())
 }

@@ -95,6 +95,9 @@ pub enum Error {
         /// What went wrong.
         source: io::Error,
     },
+    /// There would be no evidence.
+    #[error("there would be no evidence of the run: {0}")]
+    Evidence(crate::evidence::Error),
     /// The kernel half could not be set up.
     #[error(transparent)]
     Kernel(#[from] kernel::Error),

@@ -16,6 +16,7 @@ pub mod credentials;
 pub(crate) mod egress;
 pub mod environment;
 mod error;
+mod evidenced;
 pub mod inherited;
 pub mod invoker;
 mod plan;
@@ -52,6 +53,14 @@ pub struct Options {
     pub observe: bool,
     /// Exit with [`Exit::Denied`] if anything was denied and COMMAND succeeded.
     pub fail_on_denial: bool,
+    /// The evidence log to add to.
+    pub evidence: Option<PathBuf>,
+    /// Where to write a statement about what COMMAND made.
+    pub attest: Option<PathBuf>,
+    /// What it makes.
+    pub products: Vec<PathBuf>,
+    /// The key that evidence and statement are signed with.
+    pub sign: Option<PathBuf>,
     /// COMMAND and its arguments.
     pub command: Vec<OsString>,
 }

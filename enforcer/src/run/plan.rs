@@ -21,6 +21,7 @@ use super::{
     command,
     credentials::Credentials,
     egress::Destinations,
+    evidenced::{Attest, Evidence, Told},
     inherited::Inherited,
     invoker::{self, Invoker},
     recorded::Recorded,
@@ -28,6 +29,7 @@ use super::{
 };
 use crate::{
     dns::Resolver,
+    evidence::{Log, Signer, statement::name_of_run},
     kernel::{Mode, Setup},
     profile::{self, Compiled, Text},
     recording::{Facts, Writer},
@@ -68,8 +70,10 @@ pub(super) struct Plan {
     pub(super) breaker: Breaker,
     /// The record.
     pub(super) json: Option<File>,
-    /// The recording.
-    pub(super) recording: Option<(Writer, Facts)>,
+    /// The recording, and whether it is written down: a statement needs what is in it, too.
+    pub(super) recording: Option<(Option<Writer>, Facts)>,
+    /// The evidence.
+    pub(super) evidence: Evidence,
 }
 
 impl Plan {
@@ -111,30 +115,31 @@ impl Plan {
             resolver: resolver.port(),
             budgets,
             respond,
-            record: options.record.is_some(),
+            record: options.record.is_some() || options.attest.is_some(),
             encrypted_hello: profile.tls.ech,
         };
         let breaker = Breaker::new(&budgets, respond.trip, !audit)?;
         let json = options.json.as_deref().map(|path| open(path, &invoker, &credentials)).transpose()?;
-        let recording = match &options.record {
+        let writer = match &options.record {
             Some(path) => {
                 let out = open(path, &invoker, &credentials)?;
                 let compressed = path.extension().is_some_and(|extension| extension == "zst");
-                let writer = Writer::new(out, compressed).map_err(Error::system("begin the recording"))?;
-                let run = Recorded {
-                    options,
-                    invoker: &invoker,
-                    file: &file,
-                    text: &text,
-                    profile: &profile,
-                    legend: &legend,
-                    registries: &registries,
-                    enforces: !audit,
-                };
-                Some((writer, run.facts()))
+                Some(Writer::new(out, compressed).map_err(Error::system("begin the recording"))?)
             }
             None => None,
         };
+        let run = Recorded {
+            options,
+            invoker: &invoker,
+            file: &file,
+            text: &text,
+            profile: &profile,
+            legend: &legend,
+            registries: &registries,
+            enforces: !audit,
+        };
+        let evidence = evidence(&run, &credentials, terminal)?;
+        let recording = setup.record.then(|| (writer, run.facts()));
         let table = profile.table;
         Ok(Self {
             file,
@@ -150,6 +155,7 @@ impl Plan {
             breaker,
             json,
             recording,
+            evidence,
         })
     }
 
@@ -234,6 +240,26 @@ fn warn(profile: &Compiled, places: &Places, invoker: &Invoker, terminal: &Termi
             "`~` in the profile is {home} ($HOME); its rules do not protect the home directory {listed}"
         ));
     }
+}
+
+/// What is left for others to check, with our own rights: what it is made of is not the user's to change.
+fn evidence(run: &Recorded<'_>, credentials: &Credentials, terminal: &Terminal) -> Result<Evidence, Error> {
+    let Recorded { options, invoker, legend, .. } = *run;
+    let signer = options.sign.as_deref().map(Signer::read).transpose()?;
+    let log = options.evidence.as_deref().map(|path| Log::open(path, signer.clone())).transpose()?;
+    let name = name_of_run().map_err(Error::system("name the run"))?;
+    let attest = match &options.attest {
+        Some(path) => Some(Attest {
+            file: open(path, invoker, credentials)?,
+            products: options.products.clone(),
+            signer,
+            credentials: credentials.clone(),
+        }),
+        None => None,
+    };
+    let opening = if log.is_some() { run.opening(&name) } else { Vec::new() };
+    let (legend, terminal) = (legend.clone(), *terminal);
+    Ok(Evidence { run: name, log, opening, attest, legend, terminal, told: Told::default() })
 }
 
 /// Opens a record or a recording with the user's rights, so that it is theirs and no link leads us elsewhere.

@@ -7,6 +7,7 @@ use std::{os::unix::ffi::OsStrExt as _, path::Path};
 use super::{Options, egress, invoker::Invoker, registry::Registries};
 use crate::{
     dns::hosts::Hosts,
+    evidence::{Entry, Hash, entry},
     kernel::hooks::{HOOKS, REDIRECTS},
     profile::{Compiled, Text},
     recording::{
@@ -17,12 +18,14 @@ use crate::{
     report::{
         Legend,
         host::{Host, rfc3339},
-        json::User,
+        json::{Text as Shown, User},
     },
 };
 
 /// Names of the system's file of hosts that are written down.
 const HOSTS: usize = 4096;
+/// Bytes of COMMAND that are written into evidence.
+const COMMAND: usize = 1 << 16;
 
 /// A run that is recorded.
 pub(super) struct Recorded<'a> {
@@ -74,6 +77,42 @@ impl Recorded<'_> {
             hosts: Hosts::read().iter().take(HOSTS).map(|(name, to)| (name.to_owned(), to)).collect(),
         };
         Facts { header, mask, budgets: self.profile.budgets }
+    }
+
+    /// What evidence says before COMMAND starts.
+    pub(super) fn opening(&self, run: &str) -> Vec<Entry> {
+        let Self { options, invoker, file, text, legend, .. } = self;
+        let environment = invoker.environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let command: Vec<_> = options.command.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let mut left = COMMAND;
+        let masked = Mask::secrets(environment).arguments(&command);
+        let fitting = masked.iter().take_while(|word| {
+            left = left.saturating_sub(word.len() + 1);
+            left > 0
+        });
+        let shown: Vec<Shown> = fitting.map(|word| word.as_slice().into()).collect();
+        let profile = entry::Profile {
+            run: run.to_owned(),
+            name: legend.name.clone(),
+            file: legend.file.clone(),
+            sha256: legend.digest.clone(),
+            text_sha256: Hash::of(text.text().as_bytes()),
+        };
+        let enrol = entry::Enrol {
+            run: run.to_owned(),
+            enforcer: env!("CARGO_PKG_VERSION"),
+            mode: if self.enforces { "enforce" } else { "audit" },
+            user: User { uid: invoker.uid.as_raw(), gid: invoker.gid.as_raw(), name: invoker.name.clone() },
+            command_cut: shown.len() < masked.len(),
+            command: shown,
+            executable: file.as_os_str().into(),
+            variables: legend
+                .anchors
+                .iter()
+                .map(|(name, value)| (name.clone(), value.as_slice().into()))
+                .collect(),
+        };
+        vec![Entry::Profile(Box::new(profile)), Entry::Enrol(Box::new(enrol))]
     }
 
     fn profile(&self) -> Profile {

@@ -19,12 +19,14 @@ use super::{
     breaker::Breaker,
     child::Start,
     egress::{Note, Service},
+    evidenced::{End, Evidence},
     plan::Plan,
     readable::readable,
     signals::{Received, Signals},
 };
 use crate::{
     events::{Pump, Record, pump::Batch},
+    evidence::Trace,
     exit::Exit,
     kernel::{EgressMaps, Enforcement, Rings, connection},
     recording::Recorder,
@@ -63,10 +65,24 @@ pub(super) async fn supervise(
     let mut reporter = Reporter::new(*terminal, plan.legend.clone(), plan.enforces());
     let (header, enforces) = (plan.header(options), plan.enforces());
     let Plan {
-        file, inherited, invoker, credentials, destinations, resolver, breaker, json, recording, ..
+        file,
+        inherited,
+        invoker,
+        credentials,
+        destinations,
+        resolver,
+        breaker,
+        json,
+        recording,
+        evidence,
+        ..
     } = plan;
+    let mut evidence = evidence;
     reporter.record(json, header);
-    let recorder = recording.map(|(writer, facts)| Recorder::new(writer, facts));
+    let recorder = recording.map(|(writer, facts)| {
+        let trace = options.attest.is_some().then(Trace::default);
+        Recorder::new(writer, trace, facts)
+    });
     let records = recorder.is_some();
     let answering = Service::start(resolver, destinations, maps, enforces, records)
         .map_err(Error::system("start the resolver"));
@@ -74,6 +90,9 @@ pub(super) async fn supervise(
         Ok(service) => service,
         Err(error) => return Err(undo(kernel, error)),
     };
+    if let Err(error) = evidence.begin() {
+        return Err(undo(kernel, error));
+    }
     let (argv, environment) = (&options.command, &invoker.environment);
     let spawned = kernel.enroller().map_err(Error::from).and_then(|enroller| {
         let cgroup = breaker.entrance()?;
@@ -82,14 +101,17 @@ pub(super) async fn supervise(
     });
     let child = match spawned {
         Ok(child) => child,
-        Err(error) => return Err(undo(kernel, error)),
+        Err(error) => {
+            evidence.refused(&error);
+            return Err(undo(kernel, error));
+        }
     };
     let mut pump = Pump::default();
     if records {
         pump.images().keep_account();
     }
     let notes = VecDeque::new();
-    let mut watch = Watch { rings, pump, notes, reporter, recorder, breaker, service };
+    let mut watch = Watch { rings, pump, notes, reporter, recorder, evidence, breaker, service };
     let status = watch.until_exit(child, signals, &kernel).await;
     watch.settle(&kernel).await;
     let status = status.unwrap_or_else(|error| {
@@ -122,6 +144,7 @@ struct Watch {
     notes: VecDeque<Note>,
     reporter: Reporter,
     recorder: Option<Recorder>,
+    evidence: Evidence,
     breaker: Breaker,
     service: Service,
 }
@@ -177,6 +200,7 @@ impl Watch {
             self.read();
             let image = self.pump.image(counters.tripped_by);
             self.reporter.tripped(&counters, image, &done);
+            self.evidence.tripped(&counters, image, &done);
         }
     }
 
@@ -217,6 +241,9 @@ impl Watch {
         if let Some(recorder) = &mut self.recorder {
             recorder.executed(self.pump.images(), record.time);
             recorder.observe(&record, self.pump.observed(record).images);
+        }
+        if record.exception != 0 {
+            self.evidence.observe(&self.pump.observed(record));
         }
         let excepted = record.exception != 0 && record.kind != Kind::Resolve;
         if record.verdict != Verdict::Allow || excepted {
@@ -279,15 +306,15 @@ impl Watch {
         options: &Options,
         terminal: &Terminal,
     ) -> Exit {
-        let (counters, status) = match kernel.counters() {
+        let (counters, counted, status) = match kernel.counters() {
             Ok(mut counters) => {
                 counters.lost_events += self.service.lost() + self.service.lost_to_recording();
-                (since(before, counters), status)
+                (since(before, counters), true, status)
             }
             Err(error) => {
                 terminal.warning(&format!("the counts below are incomplete: {error}"));
                 // Nobody knows what was denied, or whether the run was tripped.
-                (Counters::default(), if status.is_success() { Exit::Failed } else { status })
+                (Counters::default(), false, if status.is_success() { Exit::Failed } else { status })
             }
         };
         let remaining = match kernel.finish() {
@@ -301,6 +328,10 @@ impl Watch {
         let denied = counters.denied.iter().sum::<u64>() > 0 || self.reporter.saw_denials();
         let exit =
             if denied && options.fail_on_denial && status.is_success() { Exit::Denied } else { status };
+        let (subjects, exit) = match self.evidence.subjects(exit) {
+            Ok(subjects) => (subjects, exit),
+            Err(()) => (None, Exit::Unproven),
+        };
         let malformed = self.pump.malformed();
         self.lookups(terminal);
         let ending = Ending { exit, counters, malformed, remaining };
@@ -310,7 +341,11 @@ impl Watch {
         {
             terminal.warning(&format!("the recording is incomplete: {error}"));
         }
-        exit
+        let recording = self.recorder.as_ref().and_then(Recorder::sha256);
+        let trace = self.recorder.as_ref().and_then(Recorder::trace);
+        let ending = &ending;
+        let complete = self.evidence.end(End { ending, counted, recording, trace, subjects });
+        if !complete && exit.is_success() { Exit::Unproven } else { exit }
     }
 }
 
