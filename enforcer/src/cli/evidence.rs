@@ -170,8 +170,8 @@ fn text(report: &Report, files: &[PathBuf], checked: bool) -> String {
         text += &format!("and {more} more\n");
     }
     text += &match report.holds() {
-        true => format!("{} hold together", counted(report.lines, "line")),
-        false => format!("{} do not hold together", counted(report.lines, "line")),
+        true => format!("{} read: all as they were written", counted(report.lines, "line")),
+        false => format!("{} read: not all as they were written", counted(report.lines, "line")),
     };
     text += match (checked, report.signed) {
         (true, _) if report.holds() => ", each signed by a key that was given",

@@ -262,7 +262,7 @@ mod tests {
             log.append(&[samples::exception(3)]).unwrap();
             let found = check(&[log.path()]);
             assert!(found.holds(), "{cut}: {found:#?}");
-            assert_eq!((found.notices.len(), found.lines), (1, 4), "{found:#?}");
+            assert_eq!((found.notices.len(), found.lines), (1, 5), "{found:#?}");
             assert!(found.notices[0].contains("line 3 was cut off"), "{found:#?}");
         }
     }

@@ -198,7 +198,19 @@ pub struct Verifier<'a> {
     last: Option<Last>,
     /// Numbers that are missing, with the fault that says so.
     gaps: BTreeMap<u64, (u64, usize)>,
+    /// The line before went too far.
+    jump: Option<Jump>,
+    /// Lines that stood too far up.
+    early: BTreeMap<u64, Hash>,
     found: bool,
+}
+
+/// A line that stands behind a gap: lines are missing, or it was moved here.
+#[derive(Debug)]
+struct Jump {
+    before: Last,
+    head: Head,
+    fault: usize,
 }
 
 /// A line that another follows.
@@ -216,7 +228,18 @@ impl<'a> Verifier<'a> {
     #[must_use]
     pub fn new(asked: &'a Asked) -> Self {
         let found = asked.expect.is_none();
-        Self { asked, report: Report::default(), files: 0, line: 0, last: None, gaps: BTreeMap::new(), found }
+        let (gaps, early) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            asked,
+            report: Report::default(),
+            files: 0,
+            line: 0,
+            last: None,
+            gaps,
+            jump: None,
+            early,
+            found,
+        }
     }
 
     /// Reads a file, which follows on the one before.
@@ -327,12 +350,25 @@ impl<'a> Verifier<'a> {
 
     fn follows(&mut self, whole: &Whole<'_>) {
         let (seq, prev) = (whole.head.seq, whole.links.prev);
+        if let Some(jump) = self.jump.take().filter(|jump| jump.before.seq < seq && seq < jump.head.seq) {
+            // That line is out of place, and not all that follow.
+            self.moved(jump);
+        }
         let next = self.last.as_ref().map(|last| last.seq + 1);
         match (&self.last, next) {
-            (Some(_), Some(next)) if seq > next => {
+            (Some(_), Some(next)) if seq == next + 1 && self.early.contains_key(&next) => {
+                if self.early.remove(&next) != Some(prev) {
+                    self.fault(Kind::Replaced);
+                }
+            }
+            (Some(last), Some(next)) if seq > next => {
+                let before = last.clone();
                 let fault = self.report.faults.len();
                 self.gaps.insert(next, (seq - 1, fault));
                 self.fault(Kind::Gap { from: next, to: seq - 1 });
+                if seq > next + 1 {
+                    self.jump = Some(Jump { before, head: whole.head, fault });
+                }
             }
             (Some(last), Some(next)) if seq < next => {
                 // What follows goes on from the line before this one.
@@ -356,6 +392,16 @@ impl<'a> Verifier<'a> {
         }
         self.last = Some(Last { seq, hashes: vec![whole.head.hash], broken: None });
         self.report.head = Some(whole.head);
+    }
+
+    /// The line behind a gap stands before its turn.
+    fn moved(&mut self, Jump { before, head, fault }: Jump) {
+        self.gaps.remove(&(before.seq + 1));
+        if let Some(fault) = self.report.faults.get_mut(fault) {
+            fault.kind = Kind::Early { seq: head.seq };
+        }
+        self.early.insert(head.seq, head.hash);
+        self.last = Some(before);
     }
 
     /// A line whose turn is over: if it was missed, it was moved here.
