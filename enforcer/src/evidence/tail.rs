@@ -19,6 +19,8 @@ pub(super) enum Tail {
     Empty,
     /// With this line.
     Line(Head),
+    /// With this line, of which only the line feed is missing.
+    Unended(Head),
     /// With a line that was cut off in the middle of being written.
     Torn {
         /// The last whole line.
@@ -67,9 +69,13 @@ impl Tail {
             None => return None,
         };
         let Ok(whole) = chain::open(&last[begin..]) else { return Some(Self::Damaged) };
-        Some(match torn {
-            [] => Self::Line(whole.head),
-            torn => Self::Torn { head: whole.head, bytes: torn.len() as u64, sha256: Hash::of(torn) },
+        Some(match (torn, chain::open(torn)) {
+            ([], _) => Self::Line(whole.head),
+            (_, Ok(next)) if next.links.prev == whole.head.hash => Self::Unended(next.head),
+            (_, Ok(_)) => Self::Damaged,
+            (torn, Err(_)) => {
+                Self::Torn { head: whole.head, bytes: torn.len() as u64, sha256: Hash::of(torn) }
+            }
         })
     }
 }
