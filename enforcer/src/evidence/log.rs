@@ -233,7 +233,9 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     let log = Log::open(&path, None).unwrap();
-                    (0..20).for_each(|number| drop(log.append(&[samples::exception(number)]).unwrap()));
+                    for number in 0..20 {
+                        log.append(&[samples::exception(number)]).unwrap();
+                    }
                 });
             }
             let log = Log::open(&path, None).unwrap();

@@ -196,6 +196,8 @@ pub struct Verifier<'a> {
     line: u64,
     /// What the next line follows.
     last: Option<Last>,
+    /// That line, if it is not as it was written.
+    broken: Option<Broken>,
     /// Numbers that are missing, with the fault that says so.
     gaps: BTreeMap<u64, (u64, usize)>,
     /// The line before went too far.
@@ -219,8 +221,17 @@ struct Last {
     seq: u64,
     /// The hashes that it can be known by: two if it does not give the one that it has, none if nobody knows.
     hashes: Vec<Hash>,
-    /// It was not as it was written: its bytes, the faults before it, and what it should have followed.
-    broken: Option<Box<(Hash, u64, usize, Option<Last>)>>,
+}
+
+/// The line before, which is not as it was written.
+#[derive(Debug)]
+struct Broken {
+    sha256: Hash,
+    bytes: u64,
+    /// How many faults there were before it.
+    faults: usize,
+    /// What it should have followed.
+    before: Option<Last>,
 }
 
 impl<'a> Verifier<'a> {
@@ -235,6 +246,7 @@ impl<'a> Verifier<'a> {
             files: 0,
             line: 0,
             last: None,
+            broken: None,
             gaps,
             jump: None,
             early,
@@ -304,18 +316,17 @@ impl<'a> Verifier<'a> {
         let (before, faults) = (self.last.take(), self.report.faults.len());
         self.fault(kind);
         let seq = before.as_ref().map_or(1, |last| last.seq + 1);
-        let broken = Some(Box::new((Hash::of(line), line.len() as u64, faults, before)));
-        self.last = Some(Last { seq, hashes, broken });
+        self.last = Some(Last { seq, hashes });
+        self.broken = Some(Broken { sha256: Hash::of(line), bytes: line.len() as u64, faults, before });
     }
 
     /// If this line tells that the one before was cut off, and it was: that is no fault.
     fn mended(&mut self, whole: &Whole<'_>) {
-        let Some(Last { broken: Some(broken), .. }) = &self.last else { return };
-        let (sha256, bytes, faults, before) = &**broken;
+        let Some(Broken { sha256, bytes, faults, before }) = self.broken.take() else { return };
         let told = (whole.links.kind == "torn").then_some((whole.links.sha256, whole.links.bytes));
-        if told == Some((Some(*sha256), Some(*bytes))) && self.report.further == 0 {
-            self.report.faults.truncate(*faults);
-            self.last = before.clone();
+        if told == Some((Some(sha256), Some(bytes))) && self.report.further == 0 {
+            self.report.faults.truncate(faults);
+            self.last = before;
             let (line, after) = (self.line - 1, self.line);
             self.report.notices.push(format!(
                 "line {line} was cut off in the middle of being written, as line {after} says"
@@ -376,8 +387,7 @@ impl<'a> Verifier<'a> {
                 return self.late(seq, after);
             }
             (Some(last), _) => {
-                let known = last.broken.is_none() || !last.hashes.is_empty();
-                if known && !last.hashes.contains(&prev) {
+                if !last.hashes.is_empty() && !last.hashes.contains(&prev) {
                     self.fault(Kind::Replaced);
                 }
             }
@@ -390,7 +400,7 @@ impl<'a> Verifier<'a> {
             }
             (None, _) => {}
         }
-        self.last = Some(Last { seq, hashes: vec![whole.head.hash], broken: None });
+        self.last = Some(Last { seq, hashes: vec![whole.head.hash] });
         self.report.head = Some(whole.head);
     }
 
