@@ -140,6 +140,13 @@ Exit status:
   1  something is new
   2  a recording cannot be read, or wrong usage";
 
+/// What `enforcer report --help` says about the statuses.
+pub const REPORT_TABLE: &str = "\
+Exit status:
+  0  the report was written, whatever it says
+  1  it could not be written
+  2  the recording is damaged (what could be read of it is told) or cannot be read, or wrong usage";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 //! The enforcer as a library; the binary is a thin layer over it.
 
+pub mod account;
 pub mod behaviour;
 pub mod cli;
 pub mod dns;

@@ -11,7 +11,9 @@ mod proof;
 pub mod record;
 mod recordings;
 pub mod replay;
+pub mod report;
 pub mod run;
+mod step_summary;
 
 use std::ffi::OsString;
 
@@ -37,6 +39,7 @@ enum Command {
     Record(record::Args),
     Replay(replay::Args),
     Compare(compare::Args),
+    Report(report::Args),
     Profile(profile::Args),
     Doctor(doctor::Args),
     Evidence(evidence::Args),
@@ -54,6 +57,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
                 Command::Record(args) => record::main(args, output),
                 Command::Replay(args) => replay::main(&args, output),
                 Command::Compare(args) => compare::main(&args, output),
+                Command::Report(args) => report::main(&args, output),
                 Command::Profile(args) => profile::main(args, output),
                 Command::Doctor(args) => doctor::main(&args, output),
                 Command::Evidence(args) => evidence::main(&args, output),

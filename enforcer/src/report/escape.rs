@@ -46,12 +46,13 @@ pub fn escape_all(bytes: &[u8]) -> String {
     text
 }
 
-/// Whether a character shows as itself and changes nothing around it.
-fn is_harmless(character: char) -> bool {
+/// Whether a character shows as itself and changes nothing around it. (And is one at all: XML has no place for others.)
+pub(crate) fn is_harmless(character: char) -> bool {
     !character.is_control()
         && !matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

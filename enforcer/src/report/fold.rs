@@ -78,6 +78,12 @@ impl Fold {
         &self.listed
     }
 
+    /// The place of a denial among those that are listed.
+    #[must_use]
+    pub fn place(&self, denial: &Denial) -> Option<usize> {
+        self.index.get(denial).copied()
+    }
+
     /// Counts by package and kind; `None` is all those beyond what is counted by name.
     pub fn by_package(&self) -> impl Iterator<Item = (Option<(&Attribution, Kind)>, Count)> {
         self.by_package.iter().map(|(key, count)| {

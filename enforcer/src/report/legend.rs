@@ -57,6 +57,14 @@ impl Legend {
     /// Of a profile in a run with these places.
     #[must_use]
     pub fn new(profile: &Compiled, places: &Places) -> Self {
+        let anchor =
+            |(_, name, value): (usize, &str, &Path)| (name.to_owned(), value.as_os_str().as_bytes().to_vec());
+        Self::with(profile, places.named().into_iter().map(anchor).collect())
+    }
+
+    /// Of a profile in a run with these variables.
+    #[must_use]
+    pub fn with(profile: &Compiled, anchors: Vec<(String, Vec<u8>)>) -> Self {
         let first_line = |stage: usize, kind: Option<Kind>| {
             // Where the stage is in this profile, not in one that it extends, and not where its exceptions are.
             let here = |rule: &&profile::Rule| rule.file == profile.source && rule.exception.is_none();
@@ -80,8 +88,6 @@ impl Legend {
             text: rule.text.clone(),
             exception: rule.exception.clone(),
         };
-        let anchor =
-            |(_, name, value): (usize, &str, &Path)| (name.to_owned(), value.as_os_str().as_bytes().to_vec());
         Self {
             name: profile.name.clone(),
             file: profile.source.to_string(),
@@ -89,7 +95,7 @@ impl Legend {
             stages: profile.stages.iter().enumerate().map(stage).collect(),
             rules: profile.rules.iter().map(rule).collect(),
             budgets: profile.budgets,
-            anchors: places.named().into_iter().map(anchor).collect(),
+            anchors,
         }
     }
 

@@ -9,13 +9,13 @@ use enforcer_common::Verdict;
 use super::{Denial, Legend};
 
 /// The style of a denial that was made.
-pub(super) const DENIED: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const DENIED: Style = AnsiColor::Red.on_default().bold();
 /// The style of one that was only reported.
-pub(super) const WOULD: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const WOULD: Style = AnsiColor::Yellow.on_default().bold();
 /// The style of names.
-pub(super) const NAME: Style = Style::new().bold();
+pub(crate) const NAME: Style = Style::new().bold();
 /// The style of reasons.
-pub(super) const FAINT: Style = Style::new().dimmed();
+pub(crate) const FAINT: Style = Style::new().dimmed();
 
 /// The line, with colours.
 #[must_use]

@@ -63,7 +63,7 @@ fn result(problem: &Problem) -> Value {
 }
 
 /// A path as a URI, relative if the path is.
-fn uri(path: &str) -> String {
+pub(crate) fn uri(path: &str) -> String {
     let mut uri = if path.starts_with('/') { "file://".to_owned() } else { String::new() };
     for byte in path.strip_prefix("./").unwrap_or(path).bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use enforcer_common::{Kind, Reason, socket::Socket};
 
-use super::{Denial, Legend, target::Target};
+use super::{Denial, Legend, escape::is_harmless, target::Target};
 use crate::profile::{Host, sockets};
 
 /// Characters that mean something in a glob.
@@ -149,7 +149,7 @@ fn glob(path: &[u8], legend: &Legend) -> Option<String> {
 
 /// A glob in quotes: the prefix as it is, and behind it this text only.
 fn quoted(prefix: &str, rest: &[u8]) -> Option<String> {
-    let rest = std::str::from_utf8(rest).ok().filter(|rest| !rest.chars().any(char::is_control))?;
+    let rest = std::str::from_utf8(rest).ok().filter(|rest| rest.chars().all(is_harmless))?;
     let mut text = String::from(prefix);
     for character in rest.chars() {
         if SPECIAL.contains(&character) {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Any bytes as a recording: it is read, and a profile is asked about what is in it.
+//! Any bytes as a recording: it is read, a profile is asked about what is in it, and reports tell of it.
 
 use std::sync::{Arc, LazyLock};
 
 use enforcer::{
+    account::{
+        account,
+        render::{html, junit, markdown, sarif, text},
+    },
     profile::{Compiled, Text},
     recording::Reader,
     replay::{Own, Question, replay_from},
@@ -30,6 +34,7 @@ pub fn target(input: &[u8]) {
 }
 
 fn read(input: &[u8]) {
+    report(input);
     let question = Question { profile: Some(Arc::clone(&PROFILE)), ..Question::default() };
     let replayed = Reader::new(input).and_then(|reader| replay_from(reader, &question, &Own::default()));
     match replayed {
@@ -42,6 +47,23 @@ fn read(input: &[u8]) {
                 [&finding.who, &finding.target, &finding.stage].into_iter().for_each(|text| harmless(text));
             }
         }
+    }
+}
+
+/// In every format, whatever can be read of it.
+fn report(input: &[u8]) {
+    let Ok(reader) = Reader::new(input) else { return };
+    let (account, _) = account(reader);
+    let (text, sarif) = (text::text(&account), sarif::sarif(&account).to_string());
+    // Without its own colours.
+    for part in text.split("\u{1b}[") {
+        let own = part.trim_start_matches(|character: char| character.is_ascii_digit() || character == ';');
+        own.lines().for_each(harmless);
+    }
+    for report in
+        [html::page(&account), markdown::markdown(&account, usize::MAX), junit::junit(&account), sarif]
+    {
+        report.lines().for_each(harmless);
     }
 }
 
