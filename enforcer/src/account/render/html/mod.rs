@@ -12,7 +12,7 @@ mod programs;
 mod targets;
 mod timeline;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
+use base64ct::{Base64, Encoding as _};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
@@ -65,7 +65,7 @@ pub fn page(account: &Account) -> String {
 
 /// Nothing but the style that is in the page.
 fn policy() -> String {
-    let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
+    let hash = Base64::encode_string(&Sha256::digest(STYLE));
     format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
 }
 
