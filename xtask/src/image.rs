@@ -4,24 +4,39 @@
 //! Made in stages, each named after the digest of its inputs, so that a change redoes only what follows from it:
 //!
 //! 1. `base-*`, a tree: Debian with the tools that tests use, node and npm, the user `builder`;
-//! 2. `verdaccio-*`, a tree: the registry server, from npm, pinned by the lock file in `guest/verdaccio/`;
-//! 3. `root-*.ext4`, the disk: both trees, the seeded registry (`registry.rs`), and room to write.
+//! 2. `verdaccio-*`, a tree: the registry server, pnpm and yarn, from npm, pinned by the lock file in `guest/verdaccio/`;
+//! 3. `root-*.ext4`, the disk: both trees, the seeded registry (`registry.rs`), what the other registries have
+//!    (`packages.rs`), and room to write.
 //!
 //! What only matters at boot (init, units, configuration, the enforcer) is not in the image; see `vm/payload.rs`.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::debian::{Archive, Mirrors};
+use crate::packages::{self, Packages};
 use crate::{cache, cmd, ext4, node, progress, registry, repo};
 
 /// Everything the guest has beyond Debian's required packages.
-const PACKAGES: &str = "bash,bpftool,bubblewrap,ca-certificates,coreutils,curl,dbus,dnsmasq-base,e2fsprogs,file,findutils,\
-    gcc,git,iproute2,iputils-ping,jq,kmod,libc6-dev,libcap2-bin,make,ncat,openssl,passwd,procps,psmisc,python3,strace,\
-    sudo,systemd,systemd-sysv,tar,util-linux,xz-utils";
+///
+/// `cargo-web` is the newer of Debian's two cargos. It needs a compiler to ask about the target.
+const PACKAGES: &str = "bash,bpftool,bubblewrap,ca-certificates,cargo-web,coreutils,curl,dbus,dnsmasq-base,e2fsprogs,file,\
+    findutils,gcc,git,iproute2,iputils-ping,jq,kmod,libc6-dev,libcap2-bin,make,ncat,openssl,passwd,procps,psmisc,python3,\
+    python3-pip,strace,sudo,systemd,systemd-sysv,tar,util-linux,xz-utils";
+
+/// What of them is left out: nobody reads there, and nobody compiles Rust.
+const LEFT_OUT: [&str; 6] = [
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    "/usr/lib/rustlib/*/lib/*",
+    "/usr/bin/rustdoc",
+];
 
 /// Free room on the disk, in MB.
 const SPARE: u64 = 2048;
@@ -30,7 +45,7 @@ const SPARE: u64 = 2048;
 const KEEP: usize = 3;
 
 /// Changes when the steps below change without their inputs.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
 /// The root disk: from the cache, or made. Asks for root through sudo when something has to be made.
 pub fn ensure(cache: &Path) -> Result<PathBuf> {
@@ -41,6 +56,8 @@ pub fn ensure(cache: &Path) -> Result<PathBuf> {
         cache::touch(&disk);
         return Ok(disk);
     }
+    // By the user's own pip and cargo, so before root is asked for.
+    let packages = packages::ensure(cache)?;
     if !cmd::is_root() {
         progress::line("making the guest's disk takes root (Debian's packages set owners and modes)");
         let own = std::env::current_exe().context("finding this program")?;
@@ -69,12 +86,12 @@ pub fn ensure(cache: &Path) -> Result<PathBuf> {
     }
     let verdaccio = images.join(&stages.verdaccio);
     if !verdaccio.is_dir() {
-        let step = progress::step("guest registry server", "verdaccio, from npm");
+        let step = progress::step("guest registry server", "verdaccio, pnpm and yarn, from npm");
         build(&images, &stages.verdaccio, |work| make_verdaccio(cache, &base, work, &step))?;
         step.done();
     }
     let step = progress::step("guest disk", "fixtures and packages into the registry, then one ext4 image");
-    make_disk(cache, &images, &stages)?;
+    make_disk(cache, &images, &stages, &packages)?;
     step.done();
     // Other checkouts, and other commits of this one, have disks of their own; those in use stay.
     for stage in [&base, &verdaccio] {
@@ -101,7 +118,13 @@ impl Stages {
             ["package.json", "package-lock.json"].map(|file| root.join("xtask/guest/verdaccio").join(file));
         let lock = cache::digest_files(&lock)?;
         let verdaccio = cache::digest([base.as_bytes(), lock.as_bytes()]);
-        let seed = ["tests/fixtures", "xtask/src/registry.rs", "xtask/src/registry", "xtask/guest/registry"];
+        let seed = [
+            "tests/fixtures",
+            "xtask/guest/registry",
+            "xtask/src/packages",
+            "xtask/src/packages.rs",
+            "xtask/src/registry.rs",
+        ];
         let seed = cache::digest_files(&seed.map(|path| root.join(path)))?;
         let disk = cache::digest([verdaccio.as_bytes(), seed.as_bytes(), &SPARE.to_le_bytes()]);
         Ok(Self {
@@ -128,7 +151,7 @@ fn make_base(cache: &Path, tree: &Path, step: &progress::Step) -> Result<()> {
     for setting in crate::debian::apt_settings()? {
         command.arg(format!("--aptopt={setting}"));
     }
-    for skipped in ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*"] {
+    for skipped in LEFT_OUT {
         command.arg(format!("--dpkgopt=path-exclude={skipped}"));
     }
     command.arg("bookworm").arg(tree);
@@ -170,7 +193,23 @@ fn make_verdaccio(cache: &Path, base: &Path, tree: &Path, step: &progress::Step)
     cmd::quiet(&mut npm, step).context("installing verdaccio with npm")
 }
 
-fn make_disk(cache: &Path, images: &Path, stages: &Stages) -> Result<()> {
+/// Moves pnpm and yarn to where `npm install --global` has them. pnpm's package is a script that puts its platform's program
+/// in its own place; no script runs here, so the program is put there as it is.
+fn install_managers(tree: &Path) -> Result<()> {
+    let (from, local) = (tree.join("opt/verdaccio/node_modules"), tree.join("usr/local"));
+    let to = local.join("lib/node_modules");
+    for (part, place) in [("@pnpm/exe.linux-x64", "pnpm"), ("yarn", "yarn")] {
+        fs::rename(from.join(part), to.join(place)).with_context(|| format!("moving {part}"))?;
+    }
+    for (name, file) in [("pnpm", "pnpm/pnpm"), ("yarn", "yarn/bin/yarn.js"), ("yarnpkg", "yarn/bin/yarn.js")]
+    {
+        symlink(format!("../lib/node_modules/{file}"), local.join("bin").join(name))
+            .with_context(|| format!("linking {name}"))?;
+    }
+    Ok(())
+}
+
+fn make_disk(cache: &Path, images: &Path, stages: &Stages, packages: &Packages) -> Result<()> {
     let work =
         tempfile::Builder::new().prefix("work-").tempdir_in(images).context("making a working directory")?;
     let tree = work.path().join("tree");
@@ -179,6 +218,10 @@ fn make_disk(cache: &Path, images: &Path, stages: &Stages) -> Result<()> {
     };
     copy(&images.join(&stages.base), &tree)?;
     copy(&images.join(&stages.verdaccio), &tree.join("opt/verdaccio"))?;
+    install_managers(&tree)?;
+    for (name, from) in [("pypi", &packages.pypi), ("crates", &packages.crates)] {
+        copy(from, &tree.join("srv").join(name))?;
+    }
     registry::seed(&tree, &tree.join(node::BIN), cache).context("seeding the guest's registry")?;
     let image = work.path().join("root.ext4");
     ext4::make(&tree, &image, SPARE)?;

@@ -13,6 +13,7 @@ pub mod image;
 pub mod initramfs;
 pub mod kernel;
 pub mod node;
+pub mod packages;
 pub mod progress;
 pub mod registry;
 pub mod repo;

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 ///
 /// `root` is the unpacked tree of the guest (verdaccio is in `/opt/verdaccio` of it), `node_bin` the directory that holds
 /// `node` and `npm` and runs on the host too, `cache` the place for what is downloaded. Called as root. It is called again
-/// when one of these changed: `tests/fixtures/`, `xtask/src/registry.rs`, `xtask/src/registry/`, `xtask/guest/registry/`.
+/// when one of these changed: `tests/fixtures/`, `xtask/src/registry.rs`, `xtask/guest/registry/`.
 pub fn seed(root: &Path, node_bin: &Path, cache: &Path) -> Result<()> {
     let registry = root.join("srv/registry");
     let compiled = registry.join("compile-cache");

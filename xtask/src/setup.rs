@@ -28,7 +28,7 @@ const PACKAGES: [Package; 12] = [
     Package { name: "kmod", why: "prepares the modules of the guest's kernels" },
     Package { name: "mmdebstrap", why: "makes the guest's Debian system" },
     Package { name: "python3", why: "unpacks node for the guest" },
-    Package { name: "python3-pip", why: "downloads node for the guest" },
+    Package { name: "python3-pip", why: "downloads node and Python packages for the guest" },
     Package { name: "qemu-system-x86", why: "runs the guest" },
     Package { name: "xz-utils", why: "unpacks kernel modules" },
     Package { name: "zstd", why: "unpacks kernel modules" },
