@@ -12,15 +12,38 @@ use serde_json::{Value, json};
 use crate::guest::{Ended, Place, builder, read_record, replayed, sh};
 
 /// What arrived at the listener, what was tried, and what the registry holds of the package that the worm spreads to.
-struct Evidence {
+pub(crate) struct Evidence {
     summary: Value,
     attempts: usize,
     published: String,
 }
 
-/// Installs as `builder`, under a profile if one is named, with fresh evidence.
-fn install(place: &Place, app: &str, install: &str, profile: Option<&str>) -> (Ended, Evidence) {
-    sh("testbed-services && testbed-evidence start").success();
+impl Evidence {
+    /// Fails unless credentials arrived.
+    pub(crate) fn shows_theft(&self) {
+        assert!(self.summary["beacons"].as_u64().unwrap() > 0, "nothing arrived: {:#}", self.summary);
+        assert!(self.summary["canary_bytes"].as_u64().unwrap() > 0, "no canary left: {:#}", self.summary);
+    }
+
+    /// Fails unless it was tried, and nothing arrived.
+    pub(crate) fn shows_nothing_but_attempts(&self) {
+        for total in ["connections", "datagrams", "beacons", "canary_bytes"] {
+            assert_eq!(self.summary[total], 0, "{total}: {:#}", self.summary);
+        }
+        assert_eq!(self.summary["dns_canaries"], serde_json::json!([]), "{:#}", self.summary);
+        assert!(self.attempts > 0, "nothing was tried");
+    }
+}
+
+/// Installs as `builder` from a registry, under a profile if one is named, with fresh evidence.
+pub(crate) fn install(
+    place: &Place,
+    registry: &str,
+    app: &str,
+    install: &str,
+    profile: Option<&str>,
+) -> (Ended, Evidence) {
+    sh(&format!("testbed-services start {registry} && testbed-evidence start")).success();
     std::fs::write("/etc/sudoers.d/builder", "builder ALL=(root) NOPASSWD: ALL\n").unwrap();
     let record = place.for_builder("record.jsonl");
     let wrapper = profile.map_or_else(String::new, |profile| {
@@ -59,19 +82,14 @@ fn published() -> String {
 fn stopped(profiles: &[&str], app: &str, command: &str, package: &str, clean: &Path) -> Spread {
     let place = Place::new();
     let before = published();
-    let (ended, bare) = install(&place, app, command, None);
+    let (ended, bare) = install(&place, "registry", app, command, None);
     ended.success();
-    assert!(bare.summary["beacons"].as_u64().unwrap() > 0, "nothing arrived: {:#}", bare.summary);
-    assert!(bare.summary["canary_bytes"].as_u64().unwrap() > 0, "no canary left: {:#}", bare.summary);
+    bare.shows_theft();
     let mut spread = Spread { bare: bare.published != before, enforced: false };
     for &profile in profiles {
         println!("{profile}");
-        let (ended, held) = install(&place, app, command, Some(profile));
-        for total in ["connections", "datagrams", "beacons", "canary_bytes"] {
-            assert_eq!(held.summary[total], 0, "{total}: {:#}", held.summary);
-        }
-        assert_eq!(held.summary["dns_canaries"], serde_json::json!([]), "{:#}", held.summary);
-        assert!(held.attempts > 0, "nothing was tried");
+        let (ended, held) = install(&place, "registry", app, command, Some(profile));
+        held.shows_nothing_but_attempts();
         let lines = read_record(&place.for_builder("record.jsonl"));
         let theirs = lines.iter().filter(|line| line["package"]["name"] == package).count();
         assert!(theirs > 0, "no denial names {package}: {lines:#?}");
@@ -113,7 +131,7 @@ fn clean() -> &'static Path {
     let (_, recording) = CLEAN.get_or_init(|| {
         let place = Place::new();
         let app = "--empty /home/builder/empty";
-        install(&place, app, "npm install left-pad-fixture", Some("npm-install")).0.success();
+        install(&place, "registry", app, "npm install left-pad-fixture", Some("npm-install")).0.success();
         let recording = place.for_builder("recording.jsonl.zst");
         (place, recording)
     });
@@ -125,7 +143,7 @@ fn the_dropper() {
     // The lock file of the day before, installed twice: elsewhere and on another day nothing is news.
     let place = Place::new();
     let clean = ["clean", "clean /home/builder/job-2/checkout"].map(|app| {
-        install(&place, app, "npm ci", Some("npm-install")).0.success();
+        install(&place, "registry", app, "npm ci", Some("npm-install")).0.success();
         sh("date -s '+1 day'").success();
         let recording = place.path(&app.replace(['/', ' '], "-"));
         std::fs::rename(place.for_builder("recording.jsonl.zst"), &recording).unwrap();

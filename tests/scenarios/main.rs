@@ -32,6 +32,7 @@ mod local_sockets;
 mod name_server;
 mod names;
 mod network;
+mod package_managers;
 mod preemption;
 mod publish;
 mod real_packages;
