@@ -64,6 +64,8 @@ offsets! {
     inode_number: "inode", "i_ino", 8;
     /// A file's file system.
     inode_sb: "inode", "i_sb", 8;
+    /// A file system's kind.
+    sb_magic: "super_block", "s_magic", 8;
     /// A file system's device.
     sb_device: "super_block", "s_dev", 4;
     /// The protocol half of a socket.

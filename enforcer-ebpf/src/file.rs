@@ -18,6 +18,21 @@ const MODE_WRITE: u32 = 2;
 /// `__FMODE_EXEC`, the same place: the kernel's own opens for exec. User flags never carry it.
 const FLAG_EXEC: u32 = 0x20;
 
+/// `PIDFS_MAGIC`, `include/uapi/linux/magic.h`.
+const PIDFS: u64 = 0x5049_4446;
+
+/// Whether it is a process, and not a file: since 6.9 a pidfd is made by opening something in a file system of its own
+/// (`fs/pidfs.c`), for reading and writing. Before, this hook did not see it.
+#[inline(always)]
+fn is_process(file: *const c_void) -> bool {
+    // SAFETY: `file` is a trusted pointer, an open file has an inode, and an inode a file system.
+    unsafe {
+        let inode: *const c_void = field(file, offset!(file_inode));
+        let fs: *const c_void = field(inode, offset!(inode_sb));
+        field::<u64>(fs, offset!(sb_magic)) == PIDFS
+    }
+}
+
 /// The path of an open file, left in the scratch buffer.
 #[inline(always)]
 pub(crate) fn path_of(subject: &mut Subject, file: *const c_void) -> Text {
@@ -45,8 +60,9 @@ pub fn file_open(ctx: LsmContext) -> i32 {
     // SAFETY: `file` is a trusted pointer.
     let (mode, flags): (u32, u32) =
         unsafe { (field(file, offset!(file_mode)), field(file, offset!(file_flags))) };
-    if flags & FLAG_EXEC != 0 {
-        return GO_ON; // Decided in `bprm_check_security`.
+    // What is executed is decided in `bprm_check_security`.
+    if flags & FLAG_EXEC != 0 || is_process(file) {
+        return GO_ON;
     }
     let run = label.run;
     let mut subject = match Subject::new(label) {

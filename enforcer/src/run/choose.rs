@@ -29,7 +29,7 @@ const USES: &[Use] = &[
     },
     Use {
         programs: &["cargo"],
-        verbs: &["b", "build", "c", "check", "clippy", "d", "doc", "rustc"],
+        verbs: &["b", "build", "c", "check", "clippy", "d", "doc", "fetch", "rustc"],
         alone: false,
         profile: "cargo-build",
     },
@@ -112,6 +112,7 @@ mod tests {
             ("/srv/app/.venv/bin/pip3 --no-input wheel .", "pip-install"),
             ("cargo build --offline", "cargo-build"),
             ("cargo +1.85 clippy", "cargo-build"),
+            ("cargo fetch --locked", "cargo-build"),
         ] {
             assert_eq!(chosen(None, "", command).as_deref(), Some(profile), "{command}");
         }
