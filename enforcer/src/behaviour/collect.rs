@@ -13,7 +13,7 @@ use super::general::Places;
 use crate::{
     recording::{
         Fault, Reader, Record,
-        format::{Header, Image, Package},
+        format::{Image, Package},
     },
     report::{escape::escape, json::Text, target::Target},
 };
@@ -112,7 +112,7 @@ impl Behaviour {
 
     /// Reads a recording; says whether it was cut off.
     pub(super) fn read(&mut self, mut reader: Reader<'_>) -> Result<bool, Fault> {
-        let places = places(reader.header());
+        let places = Places::of(reader.header());
         let mut programs: Vec<Program> = Vec::new();
         let mut execs = HashMap::<(u32, u32), Vec<Exec>>::new();
         while let Some(record) = reader.read()? {
@@ -135,7 +135,7 @@ impl Behaviour {
                         continue;
                     };
                     let (host, own) = (event.host.as_deref(), directory.as_deref());
-                    let target = places.general(words.kind, &words.text, host, own);
+                    let target = places.general(words.kind, &words.text, host, own).to_string();
                     let action = Action { kind: words.kind.name(), target };
                     let denied = words.verdict != Verdict::Allow;
                     if words.kind == Kind::Exec && !denied && *actor == Actor::Outside && execs.len() < EXECS
@@ -185,14 +185,6 @@ impl Behaviour {
 
 fn example(kind: Kind, text: &[u8]) -> String {
     Target::of(kind, text).to_string()
-}
-
-/// The directories of a recorded run.
-fn places(header: &Header) -> Places {
-    let value = |variable: &crate::recording::format::Variable| {
-        Some((variable.name.clone(), variable.value.bytes()?.into_owned()))
-    };
-    Places::new(header.variables.iter().filter(|v| !v.name.starts_with("${env.")).filter_map(value).collect())
 }
 
 fn program(image: &Image) -> Program {

@@ -4,6 +4,6 @@
 //! next although nothing has changed, such as process ids, the names of temporary files, hashes and versions.
 
 mod collect;
-mod general;
+pub(crate) mod general;
 
 pub use collect::{Action, Actor, Behaviour, Seen, collect};

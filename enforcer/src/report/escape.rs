@@ -14,7 +14,12 @@ const HEAD: usize = 120;
 /// UTF-8, and the backslash itself. What is longer than a line should be is cut in its middle.
 #[must_use]
 pub fn escape(bytes: &[u8]) -> String {
-    let whole = escape_all(bytes);
+    cut(escape_all(bytes))
+}
+
+/// Leaves out the middle of what is longer than a line should be.
+#[must_use]
+pub fn cut(whole: String) -> String {
     let count = whole.chars().count();
     if count <= LONGEST {
         return whole;
