@@ -147,6 +147,13 @@ Exit status:
   1  it could not be written
   2  the recording is damaged (what could be read of it is told) or cannot be read, or wrong usage";
 
+/// What `enforcer learn --help` says about the statuses.
+pub const LEARN_TABLE: &str = "\
+Exit status:
+  0  all that the recordings need was learnt
+  1  something was not learnt, and is listed
+  2  a recording cannot be read, the base has errors, or wrong usage";
+
 #[cfg(test)]
 mod tests {
     use super::*;

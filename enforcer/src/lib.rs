@@ -11,6 +11,7 @@ pub mod events;
 pub mod evidence;
 pub mod exit;
 pub mod kernel;
+pub mod learn;
 pub mod profile;
 pub mod recording;
 pub mod replay;

@@ -5,6 +5,7 @@
 pub mod compare;
 mod doctor;
 mod evidence;
+pub mod learn;
 pub mod output;
 pub mod profile;
 mod proof;
@@ -40,6 +41,7 @@ enum Command {
     Replay(replay::Args),
     Compare(compare::Args),
     Report(report::Args),
+    Learn(learn::Args),
     Profile(profile::Args),
     Doctor(doctor::Args),
     Evidence(evidence::Args),
@@ -58,6 +60,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
                 Command::Replay(args) => replay::main(&args, output),
                 Command::Compare(args) => compare::main(&args, output),
                 Command::Report(args) => report::main(&args, output),
+                Command::Learn(args) => learn::main(&args, output),
                 Command::Profile(args) => profile::main(args, output),
                 Command::Doctor(args) => doctor::main(&args, output),
                 Command::Evidence(args) => evidence::main(&args, output),

@@ -3,9 +3,14 @@
 //! Recordings as they are named on the command line.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, IsTerminal as _},
     path::{Path, PathBuf},
 };
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::{Output, Verbosity};
 
 /// The recordings among files and below directories, in order.
 pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
@@ -40,6 +45,17 @@ fn below(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A bar for work on so many things, where somebody looks at it.
+pub(super) fn progress(count: usize, things: &str, output: Output) -> ProgressBar {
+    let looked_at = output.verbosity() >= Verbosity::Normal && io::stderr().is_terminal();
+    let progress = match looked_at && count > 1 {
+        true => ProgressBar::new(count as u64),
+        false => ProgressBar::hidden(),
+    };
+    let style = ProgressStyle::with_template(&format!("{{wide_bar}} {{pos}}/{{len}} {things}, {{eta}} left"));
+    style.map_or(progress.clone(), |style| progress.with_style(style))
 }
 
 /// A path, fit for a terminal.

@@ -2,14 +2,13 @@
 
 //! `enforcer replay`.
 
-use std::{io::IsTerminal as _, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    output::{Output, Verbosity},
+    output::Output,
     recordings::{self, shown},
 };
 use crate::{
@@ -104,14 +103,7 @@ pub(super) fn main(args: &Args, output: Output) -> Exit {
 
 /// Replays recordings, as many at a time as there are processors.
 fn replay_all(files: &[PathBuf], question: &Question, output: Output) -> (Tally, Vec<(PathBuf, Fault)>) {
-    let progress =
-        match output.verbosity() >= Verbosity::Normal && std::io::stderr().is_terminal() && files.len() > 1 {
-            true => ProgressBar::new(files.len() as u64),
-            false => ProgressBar::hidden(),
-        };
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} recordings, {eta} left") {
-        progress.set_style(style);
-    }
+    let progress = recordings::progress(files.len(), "recordings", output);
     let own = Own::default();
     let each = |path: &PathBuf| {
         let result = replay(path, question, &own).map_err(|fault| (path.clone(), fault));

@@ -60,7 +60,8 @@ pub(super) fn find_from(source: &Text, value: &str) -> Result<Arc<Text>, Error> 
 }
 
 /// Whether a value is a path and not a name.
-fn is_path(value: &str) -> bool {
+#[must_use]
+pub fn is_path(value: &str) -> bool {
     value.contains('/') || value.ends_with(".yaml") || value.ends_with(".yml")
 }
 

@@ -163,6 +163,11 @@ impl Glob {
         self.flat.iter().flat_map(|atoms| sequences(atoms, deleted)).collect()
     }
 
+    /// How many alternatives it has.
+    pub(super) fn alternatives(&self) -> usize {
+        self.flat.len()
+    }
+
     /// How many elements it has, all alternatives together.
     pub(super) fn len(&self) -> usize {
         self.flat.iter().map(Vec::len).sum()

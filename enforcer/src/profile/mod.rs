@@ -33,6 +33,7 @@ mod minimize;
 mod nfa;
 mod parse;
 mod places;
+pub(crate) mod quote;
 pub mod resolve;
 pub mod schema;
 pub mod select;
@@ -65,4 +66,18 @@ pub use variables::Variable;
 /// There is none of this name, or something is wrong with it.
 pub fn load(value: &str) -> Result<Compiled, Error> {
     Compiled::new(&find(value)?)
+}
+
+/// Whether a rule can have this glob: for paths and programs, or for local sockets.
+#[must_use]
+pub(crate) fn is_glob(text: &str, kind: enforcer_common::Kind) -> bool {
+    match kind {
+        enforcer_common::Kind::Unix => glob::Glob::of_socket(text).is_ok(),
+        kind => glob::Glob::parse(text).is_ok_and(|mut glob| {
+            if kind == enforcer_common::Kind::Exec {
+                glob.in_program_directories();
+            }
+            glob.check().is_ok()
+        }),
+    }
 }

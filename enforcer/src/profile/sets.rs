@@ -26,6 +26,14 @@ pub struct Set {
     pub(super) globs: Vec<Glob>,
 }
 
+impl Set {
+    /// How many names or paths it stands for, those with stars counted once.
+    #[must_use]
+    pub fn alternatives(&self) -> usize {
+        self.globs.iter().map(Glob::alternatives).sum()
+    }
+}
+
 /// All shipped sets, in written order.
 #[derive(Clone, Debug)]
 pub struct Sets(Vec<Set>);

@@ -16,7 +16,7 @@ mod attempts;
 mod grants;
 mod judge;
 mod own;
-mod places;
+pub(crate) mod places;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use crate::{
 
 /// The values of a profile's variables in a recorded run. A variable that the run did not have gets its default, and
 /// without one it stands for nothing.
-pub(super) fn anchors(profile: &Compiled, header: &Header) -> Anchors {
+pub(crate) fn anchors(profile: &Compiled, header: &Header) -> Anchors {
     let mut anchors = Anchors::NONE;
     let recorded = |name: &str| {
         let found = header.variables.iter().find(|variable| variable.name == name);

@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 use enforcer_common::{Kind, Reason, socket::Socket};
 
 use super::{Denial, Legend, escape::is_harmless, target::Target};
-use crate::profile::{Host, sockets};
-
-/// Characters that mean something in a glob.
-const SPECIAL: &[char] = &['\\', '*', '?', '[', ']', '{', '}', '$', '~', '@'];
+use crate::profile::{Host, quote, sockets};
 
 /// A change: below which keys of the stage a line is to be added.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,16 +147,7 @@ fn glob(path: &[u8], legend: &Legend) -> Option<String> {
 /// A glob in quotes: the prefix as it is, and behind it this text only.
 fn quoted(prefix: &str, rest: &[u8]) -> Option<String> {
     let rest = std::str::from_utf8(rest).ok().filter(|rest| rest.chars().all(is_harmless))?;
-    let mut text = String::from(prefix);
-    for character in rest.chars() {
-        if SPECIAL.contains(&character) {
-            text.push('\\');
-        }
-        text.push(character);
-    }
-    // Single quotes: the only thing that needs care in them is a single quote.
-    let plain = !text.contains(['\\', '"', '\'']);
-    Some(if plain { format!("\"{text}\"") } else { format!("'{}'", text.replace('\'', "''")) })
+    Some(quote::quoted(&format!("{prefix}{}", quote::escaped(rest))))
 }
 
 #[cfg(test)]

@@ -62,7 +62,9 @@ pub fn choose(named: Option<&OsStr>, environment: &Environment, command: &[OsStr
     named.or_else(from_environment).map(OsStr::to_owned).or_else(|| by_command(command).map(OsString::from))
 }
 
-fn by_command(command: &[OsString]) -> Option<&'static str> {
+/// The profile for what COMMAND is.
+#[must_use]
+pub(crate) fn by_command(command: &[OsString]) -> Option<&'static str> {
     let (program, args) = command.split_first()?;
     let program = base_name(program);
     // `cargo +toolchain build` builds too.
