@@ -93,7 +93,8 @@ fn in_audit_mode_everything_goes_ahead_and_is_reported() {
 fn a_handle_of_a_process_is_no_file() {
     let place = Place::new();
     let profile = place.profile("{ exec: { default: allow } }");
-    let program = "import os, select; process = os.pidfd_open(os.getpid()); select.select([process], [], [], 0)";
+    let program =
+        "import os, select; process = os.pidfd_open(os.getpid()); select.select([process], [], [], 0)";
     let run = place.run(&profile, &["python3", "-I", "-c", program]);
     assert_eq!((run.ended.status, run.denials().len()), (0, 0), "{run:#?}");
 }

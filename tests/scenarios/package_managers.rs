@@ -153,8 +153,12 @@ fn yarn() {
 #[test]
 fn pip() {
     PIP.is_undisturbed();
-    Theft { by: PIP, app: "python", install: "python3 -m pip install --no-cache-dir --target vendor request-like-fixture" }
-        .is_stopped();
+    Theft {
+        by: PIP,
+        app: "python",
+        install: "python3 -m pip install --no-cache-dir --target vendor request-like-fixture",
+    }
+    .is_stopped();
 }
 
 #[test]
