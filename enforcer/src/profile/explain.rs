@@ -107,6 +107,7 @@ impl Explanation {
         anchors: &Anchors,
     ) -> Result<Self, Error> {
         let single = Single::new(source, Date::today())?;
+        let (kind, text) = profile.asked(stage, kind, text);
         let name = String::from_utf8_lossy(text);
         let names = Names::new(profile);
         let decision = match kind {
