@@ -25,13 +25,18 @@ impl Evidence {
         assert!(self.summary["canary_bytes"].as_u64().unwrap() > 0, "no canary left: {:#}", self.summary);
     }
 
-    /// Fails unless it was tried, and nothing arrived.
+    /// Fails unless it was tried, by the package's own account, and nothing arrived.
     pub(crate) fn shows_nothing_but_attempts(&self) {
+        self.shows_nothing();
+        assert!(self.attempts > 0, "nothing was tried");
+    }
+
+    /// Fails if anything arrived.
+    fn shows_nothing(&self) {
         for total in ["connections", "datagrams", "beacons", "canary_bytes"] {
             assert_eq!(self.summary[total], 0, "{total}: {:#}", self.summary);
         }
         assert_eq!(self.summary["dns_canaries"], serde_json::json!([]), "{:#}", self.summary);
-        assert!(self.attempts > 0, "nothing was tried");
     }
 }
 
@@ -89,7 +94,12 @@ fn stopped(profiles: &[&str], app: &str, command: &str, package: &str, clean: &P
     for &profile in profiles {
         println!("{profile}");
         let (ended, held) = install(&place, "registry", app, command, Some(profile));
-        held.shows_nothing_but_attempts();
+        if profile == "npm-install" {
+            held.shows_nothing_but_attempts();
+        } else {
+            // A learnt profile does not even let it keep its account.
+            held.shows_nothing();
+        }
         let lines = read_record(&place.for_builder("record.jsonl"));
         let theirs = lines.iter().filter(|line| line["package"]["name"] == package).count();
         assert!(theirs > 0, "no denial names {package}: {lines:#?}");
@@ -103,8 +113,17 @@ fn stopped(profiles: &[&str], app: &str, command: &str, package: &str, clean: &P
                 "{replayed:#}"
             );
         }
-        // What is new against an install of something harmless, and nothing else, is the package's.
         if profile == "npm-install" {
+            // Under the strict profile all of it would have been denied, too.
+            let [own, strict] = ["", "--profile npm-ci-strict"].map(|asked| {
+                let recording = place.for_builder("recording.jsonl.zst");
+                let asked =
+                    sh(&format!("enforcer replay --json {asked} {} || [ $? = 1 ]", recording.display()));
+                let answer: Value = serde_json::from_str(&asked.success().stdout).unwrap();
+                answer["denied"].as_u64().unwrap()
+            });
+            assert!(strict >= own && own > 0, "{strict} {own}");
+            // What is new against an install of something harmless, and nothing else, is the package's.
             let news = news(clean, &place.for_builder("recording.jsonl.zst"));
             let others: Vec<_> = news.iter().filter(|new| new["package"] != package).collect();
             assert!(others.is_empty() && news.len() > 3, "{news:#?}");
@@ -151,7 +170,19 @@ fn the_dropper() {
     });
     sh("date -s '-2 days'").success();
     assert_eq!(news(&clean[0], &clean[1]), Vec::<Value>::new());
-    stopped(&["npm-install", "npm-ci-strict"], "trojaned", "npm ci", "plain-crypto-js-fixture", &clean[0]);
+    // A profile that is learnt from these lets a third one through, and the dropper, whose script it lets start, do nothing.
+    let learnt = place.path("learnt.yaml");
+    let learnt = learnt.to_str().unwrap();
+    let [one, other] = clean.each_ref().map(|recording| recording.display());
+    sh(&format!(
+        "enforcer learn {one} {other} -o {learnt} && enforcer replay --profile {learnt} {one} {other}"
+    ))
+    .success();
+    install(&place, "registry", "clean /home/builder/third", "npm ci", Some(learnt)).0.success();
+    let lines = read_record(&place.for_builder("record.jsonl"));
+    let denials: Vec<_> = lines.iter().filter(|line| line["type"] == "event").collect();
+    assert!(denials.is_empty() && !lines.is_empty(), "{denials:#?}");
+    stopped(&["npm-install", learnt], "trojaned", "npm ci", "plain-crypto-js-fixture", &clean[0]);
 }
 
 #[test]

@@ -18,6 +18,9 @@ use crate::{
     report::{escape::escape, json::Text, target::Target},
 };
 
+/// What the C library reads when threads of a program happen to ask for memory at the same time (`__get_nprocs`, for a number of
+/// arenas): any program may, this time or the next.
+const PROCESSORS: &[u8] = b"/sys/devices/system/cpu/online";
 /// Different actions that are kept.
 const ACTIONS: usize = 1 << 20;
 /// Processes with execs under way that are kept.
@@ -129,6 +132,7 @@ impl Behaviour {
                 Record::Trailer(trailer) => self.lost += trailer.lost_events + trailer.lost_images,
                 // Questions to name servers have an event of the name.
                 Record::Event(_, words) if words.reason == Reason::Resolver => {}
+                Record::Event(_, words) if words.kind == Kind::Read && *words.text == *PROCESSORS => {}
                 Record::Event(event, words) => {
                     let Some(Program { actor, version, directory }) = programs.get(event.image as usize - 1)
                     else {
@@ -263,6 +267,7 @@ mod tests {
                 event(2, "read", &format!("/proc/{pid}/maps"), "allow"),
                 event(2, "read", "/w/node_modules/p/x.js", "deny"),
                 event(2, "read", "/w/node_modules/p/y.js", "allow"),
+                event(2, "read", "/sys/devices/system/cpu/online", "allow"),
                 event(1, "exec", "/bin/git", "allow"),
             ]
         };
