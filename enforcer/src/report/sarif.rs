@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Problems of profiles as SARIF 2.1.0, which code hosts show next to the lines of a change.
+//! SARIF 2.1.0, which code hosts show next to the lines of a change: what all logs of ours share, and problems of profiles.
 
 use std::fmt::Write as _;
 
@@ -22,6 +22,11 @@ pub fn sarif<'p>(problems: impl Iterator<Item = &'p Problem>) -> Value {
             })
         })
         .collect();
+    log(rules, problems.map(result).collect())
+}
+
+/// A log with one run of ours.
+pub(crate) fn log(rules: Vec<Value>, results: Vec<Value>) -> Value {
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -32,7 +37,7 @@ pub fn sarif<'p>(problems: impl Iterator<Item = &'p Problem>) -> Value {
                 "rules": rules,
             } },
             "columnKind": "unicodeCodePoints",
-            "results": problems.map(result).collect::<Vec<_>>(),
+            "results": results,
         }],
     })
 }

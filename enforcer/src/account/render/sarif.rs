@@ -10,7 +10,10 @@ use sha2::{Digest as _, Sha256};
 use super::KINDS;
 use crate::{
     account::{Account, Refused},
-    report::{escape::escape, sarif::uri},
+    report::{
+        escape::escape,
+        sarif::{log, uri},
+    },
 };
 
 /// The account.
@@ -34,28 +37,18 @@ pub fn sarif(account: &Account) -> Value {
         invocation["exitCode"] = exit.into();
     }
     let results = account.denials.iter().chain(&account.exceptions).map(|refused| result(account, refused));
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "enforcer",
-                "version": env!("CARGO_PKG_VERSION"),
-                "rules": KINDS.map(rule),
-            } },
-            "automationDetails": { "id": format!("enforcer/{}/", account.legend.name) },
-            "columnKind": "unicodeCodePoints",
-            "invocations": [invocation],
-            "results": results.collect::<Vec<_>>(),
-            "properties": {
-                "profile": account.legend.name,
-                "sha256": account.legend.digest,
-                "mode": if run.enforced { "enforce" } else { "audit" },
-                "decisions": account.count.events(),
-                "denied": account.count.denied,
-            },
-        }],
-    })
+    let mut sarif = log(KINDS.map(rule).into(), results.collect());
+    let about = &mut sarif["runs"][0];
+    about["automationDetails"] = json!({ "id": format!("enforcer/{}/", account.legend.name) });
+    about["invocations"] = json!([invocation]);
+    about["properties"] = json!({
+        "profile": account.legend.name,
+        "sha256": account.legend.digest,
+        "mode": if run.enforced { "enforce" } else { "audit" },
+        "decisions": account.count.events(),
+        "denied": account.count.denied,
+    });
+    sarif
 }
 
 fn rule(kind: Kind) -> Value {
