@@ -30,9 +30,9 @@ pub struct Mirrors {
 }
 
 impl Mirrors {
-    /// Reads them from apt's configuration, fetching the package lists first on a machine that has none.
+    /// Reads them from apt's configuration, fetching the package lists first on a machine that lacks some.
     pub fn of_host() -> Result<Self> {
-        if let Some(found) = Self::configured()? {
+        if let Some(found) = Self::configured()?.filter(|found| found.security.is_some()) {
             return Ok(found);
         }
         let _lock = cache::lock(&cache::dir()?, "apt")?;
