@@ -18,6 +18,7 @@ fn main() -> Result<()> {
         // SAFETY: a build script's main thread, before any other is started.
         unsafe { env::set_var("RUSTC_BOOTSTRAP", "1") };
     }
+    without_machine_paths();
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../enforcer-ebpf");
     let root = root.to_str().context("the checkout's path is not UTF-8")?;
     println!("cargo::rerun-if-changed=../enforcer-common/src");
@@ -40,6 +41,15 @@ fn toolchain() -> Result<&'static str> {
         return Ok("nightly");
     }
     bail!("no toolchain here can build for BPF: run `cargo xtask setup`, which installs one")
+}
+
+/// Lets cargo leave the directories of this machine out of the object's line information.
+fn without_machine_paths() {
+    for (name, value) in [("CARGO_UNSTABLE_TRIM_PATHS", "true"), ("CARGO_PROFILE_RELEASE_TRIM_PATHS", "all")]
+    {
+        // SAFETY: a build script's main thread, before any other is started.
+        unsafe { env::set_var(name, value) };
+    }
 }
 
 /// Where `cargo xtask setup` puts bpf-linker.

@@ -139,5 +139,7 @@ wire_enum! {
         Outside = 19 => "outside",
         /// It leads to another stage, or rules are about its arguments, and a process of the run traces it.
         Traced = 20 => "traced",
+        /// It is a socket of the service: what is in a run has no say in it.
+        Service = 21 => "service",
     }
 }

@@ -107,6 +107,8 @@ pub(crate) fn digit(nibble: u8) -> u8 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct GrantKey {
+    /// The run: its place, and the map there, may have been another's.
+    pub run: u32,
     /// The stage.
     pub stage: u32,
     /// Where it may go.
@@ -138,7 +140,7 @@ impl Grant {
 /// Marks a rule whose every use is recorded.
 pub const GRANT_RECORDED: u16 = 0x8000;
 
-const _: () = assert!(size_of::<Endpoint>() == 20 && size_of::<GrantKey>() == 24 && size_of::<Grant>() == 16);
+const _: () = assert!(size_of::<Endpoint>() == 20 && size_of::<GrantKey>() == 28 && size_of::<Grant>() == 16);
 
 #[cfg(test)]
 mod tests {

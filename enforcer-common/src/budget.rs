@@ -36,6 +36,8 @@ const _: () = assert!(size_of::<FileKey>() == 16);
 
 /// Room for budgets.
 pub const BUDGETS: usize = 8;
+/// What a run is tripped by when somebody ends it (see [`crate::run::Counters::tripped`]).
+pub const HALTED: u64 = 0xff;
 /// The limit of what is not limited.
 pub const UNLIMITED: u64 = u64::MAX;
 /// The highest limit for different files: the kernel remembers that many for a run.

@@ -89,6 +89,9 @@ pub fn decide<S: Space>(
     if usize::from(stage) >= STAGES || u16::from(stage) >= space.word(header::STAGES_USED) {
         return Decision::denied(Reason::NoRun);
     }
+    if matches!(kind, Kind::Unix) && is_service(&space) {
+        return Decision::denied(Reason::Service);
+    }
     let slot = space.slot(stage, kind);
     let Some((space, block)) = space.enter(slot.block) else {
         return Decision::denied(Reason::NoRun);
@@ -107,6 +110,13 @@ pub fn decide<S: Space>(
     } else {
         decision
     }
+}
+
+/// Whether the text lies below `/run/enforcer`, where the service listens. No rule has it otherwise.
+#[inline(always)]
+fn is_service<S: Space>(space: &S) -> bool {
+    let [begin, end] = [*b"/run/enf", *b"orcer/\0\0"].map(u64::from_le_bytes);
+    space.eight(0) == begin && space.eight(8) & (u64::MAX >> 16) == end
 }
 
 /// The spellings of a text: first as it is, then from each anchor that it lies below.

@@ -68,6 +68,8 @@ mod field {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct NameKey {
+    /// The run, as in [`crate::address::GrantKey`].
+    pub run: u32,
     /// The stage.
     pub stage: u32,
     /// Where the name led.
@@ -76,7 +78,7 @@ pub struct NameKey {
     pub name: [u8; NAME_SIZE],
 }
 
-const _: () = assert!(size_of::<NameKey>() == 24 + NAME_SIZE);
+const _: () = assert!(size_of::<NameKey>() == 28 + NAME_SIZE);
 
 /// How far the reading has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

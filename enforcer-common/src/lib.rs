@@ -23,6 +23,7 @@ pub mod hello;
 pub mod lookup;
 pub mod offsets;
 pub mod run;
+pub mod select;
 pub mod socket;
 pub mod table;
 #[cfg(feature = "user")]

@@ -48,6 +48,20 @@ offsets! {
     task_tgid: "task_struct", "tgid", 4;
     /// A task's name.
     task_comm: "task_struct", "comm", 16;
+    /// Where a task is among the files.
+    task_fs: "task_struct", "fs", 8;
+    /// Its working directory.
+    fs_pwd: "fs_struct", "pwd", 16;
+    /// The control groups that a task is in.
+    task_cgroups: "task_struct", "cgroups", 8;
+    /// The one of the unified hierarchy.
+    css_set_cgroup: "css_set", "dfl_cgrp", 8;
+    /// Its directory.
+    cgroup_kn: "cgroup", "kn", 8;
+    /// The name of a directory of control groups.
+    kernfs_name: "kernfs_node", "name", 8;
+    /// The directory that it is in; since 6.15 by another name.
+    kernfs_parent: "kernfs_node", "parent|__parent", 8;
     /// A task's parent, or who traces it.
     task_parent: "task_struct", "parent", 8;
     /// The file's path, as it was opened.

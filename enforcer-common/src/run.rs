@@ -8,7 +8,9 @@ use crate::{
 };
 
 /// Runs that may be under way at a time, on one machine. A power of two.
-pub const RUNS: u32 = 256;
+pub const RUNS: u32 = 512;
+/// The first place that the kernel gives to what it enrols itself. Those before are given by wrappers.
+pub const ENROLLED: u32 = 256;
 /// Different compiled profiles that may be loaded at a time.
 pub const PROFILES: u32 = 64;
 
@@ -75,8 +77,14 @@ pub struct Run {
     pub id: u32,
     /// The place of its compiled profile, which other runs may share.
     pub profile: u32,
+    /// The process that the kernel enrolled, and its user; 0 in a wrapper's run.
+    pub leader: u32,
+    /// As above.
+    pub uid: u32,
+    /// The process that asked the service for it, and whose child was enrolled; 0 if nobody asked.
+    pub claimant: u32,
     /// 1 as long as the place is taken.
-    pub live: u32,
+    pub live: u64,
     /// What tells its compiled profile from others: a SHA-256 digest.
     pub digest: [u8; 32],
     /// How much it may do, by [`Budget`]; [`crate::budget::UNLIMITED`] where nothing is said.
@@ -142,5 +150,5 @@ pub struct Enrolment {
 }
 
 const _: () =
-    assert!(size_of::<Label>() == 24 && size_of::<Run>() == 56 + 8 * BUDGETS + size_of::<Anchors>());
+    assert!(size_of::<Label>() == 24 && size_of::<Run>() == 72 + 8 * BUDGETS + size_of::<Anchors>());
 const _: () = assert!(size_of::<Counters>() == 8 * (8 + crate::table::KINDS + BUDGETS));

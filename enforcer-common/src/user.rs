@@ -9,6 +9,7 @@ use crate::{
     lookup::{Asker, Port},
     offsets::Offsets,
     run::{Counters, Label, Run},
+    select::{Chosen, Home, Template},
 };
 
 // SAFETY: `repr(C)`, integers only, no implicit padding (the sizes are asserted where the types are defined).
@@ -31,3 +32,9 @@ unsafe impl aya::Pod for Counters {}
 unsafe impl aya::Pod for Label {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Run {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Template {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Home {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Chosen {}

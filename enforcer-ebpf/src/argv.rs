@@ -44,7 +44,7 @@ pub(crate) fn judge(ctx: *mut c_void, bprm: *const c_void) -> bool {
 /// Decides; an exec that the arguments lead to another stage is to enter that one.
 #[inline(always)]
 fn allows(subject: &mut Subject, bprm: *const c_void) -> bool {
-    let text = text_of(subject, bprm);
+    let text = text_of(subject.scratch().text(), bprm);
     let decision = subject.decide(Kind::Argv, &text, || 0);
     if decision.allows() && decision.stage != STAY {
         subject.label.pending = decision.stage as u8;
@@ -52,9 +52,10 @@ fn allows(subject: &mut Subject, bprm: *const c_void) -> bool {
     subject.conclude(Kind::Argv, &text, decision)
 }
 
-/// Path and arguments, left in the scratch buffer as [`enforcer_common::argv`] has them.
+/// Path and arguments, left in the buffer as [`enforcer_common::argv`] has them; of what is too long, as much as there is
+/// room for.
 #[inline(always)]
-fn text_of(subject: &mut Subject, bprm: *const c_void) -> Text {
+pub(crate) fn text_of(text: *mut u8, bprm: *const c_void) -> Text {
     // SAFETY: `bprm` is a trusted pointer.
     let (file, start, end, argc): (*const c_void, u64, u64, u32) = unsafe {
         (
@@ -64,11 +65,10 @@ fn text_of(subject: &mut Subject, bprm: *const c_void) -> Text {
             field(bprm, offset!(bprm_argc)),
         )
     };
-    let path = match path_of(subject, file) {
+    let path = match path_of(text, file) {
         Text::Path(len) => len,
         other => return other,
     };
-    let text = subject.scratch().text();
     // SAFETY: the buffer has twice TEXT_SIZE bytes; less than the one half is in front, and less than the other is read.
     let (name, failed) = unsafe {
         let behind = text.add(bound(path, TEXT_SIZE) + 1).cast();

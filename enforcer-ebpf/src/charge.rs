@@ -4,7 +4,7 @@
 
 use aya_ebpf::{EbpfContext as _, macros::raw_tracepoint, programs::RawTracePointContext};
 use core::ptr::addr_of_mut;
-use enforcer_common::{Budget, Kind, lookup::Charge};
+use enforcer_common::{Budget, Kind, budget::HALTED, lookup::Charge};
 
 use crate::{atomic, budget, maps};
 
@@ -19,6 +19,24 @@ pub fn charge(ctx: RawTracePointContext) -> i32 {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).denied[Kind::Resolve as usize]), 1) };
         budget::spend(run, counters, Budget::Denials, image);
+    }
+    0
+}
+
+/// Trips a run because somebody says so. Never attached: the service runs it likewise.
+#[raw_tracepoint(tracepoint = "sys_enter")]
+pub fn halt(ctx: RawTracePointContext) -> i32 {
+    // SAFETY: as above.
+    let run = unsafe { *ctx.as_ptr().cast::<u64>() } as u32;
+    if maps::run(run).is_some()
+        && let Some(counters) = maps::counters(run)
+    {
+        // SAFETY: a map value. If it is tripped already it stays so, by whatever.
+        unsafe {
+            if (*counters).tripped == 0 {
+                (*counters).tripped = HALTED;
+            }
+        }
     }
     0
 }

@@ -26,6 +26,7 @@ use crate::{
     file::path_of,
     maps::{self, IMAGES, counters},
     offsets::{field, offset},
+    select,
     subject::{GO_ON, Subject, Text, answer, bound, label, undecided},
 };
 
@@ -58,7 +59,7 @@ pub fn bprm_check_security(ctx: LsmContext) -> i32 {
         Ok(subject) => subject,
         Err(reason) => return undecided(ctx.as_ptr(), run, Kind::Exec, reason),
     };
-    let text = path_of(&mut subject, file);
+    let text = path_of(subject.scratch().text(), file);
     let mut decision = subject.decide(Kind::Exec, &text, || 0);
     if script {
         decision = Decision::denied(Reason::Script);
@@ -98,11 +99,14 @@ fn keep(label: &mut Label, decision: &Decision) {
     }
 }
 
-/// The exec can no longer fail: the arguments are judged where rules are about them, the task enters its new stage, and
-/// the agent is told what it runs.
+/// The exec can no longer fail: who is not enrolled is, if the service says so; the arguments are judged where rules are
+/// about them, the task enters its new stage, and the agent is told what it runs.
 #[lsm(hook = "bprm_committed_creds")]
 pub fn bprm_committed_creds(ctx: LsmContext) -> i32 {
     let bprm: *const c_void = ctx.arg(0);
+    if label().is_none() {
+        select::enrol(bprm);
+    }
     let Some(label) = label() else {
         return GO_ON;
     };
@@ -141,7 +145,7 @@ fn tell(subject: &mut Subject, bprm: *const c_void, time: u64, parent: u64) {
             field(bprm, offset!(bprm_argc)),
         )
     };
-    let path_len = match path_of(subject, file) {
+    let path_len = match path_of(subject.scratch().text(), file) {
         Text::Path(len) => len,
         _ => 0,
     };

@@ -33,13 +33,23 @@ fn is_process(file: *const c_void) -> bool {
     }
 }
 
-/// The path of an open file, left in the scratch buffer.
+/// The path of an open file, left in the buffer.
 #[inline(always)]
-pub(crate) fn path_of(subject: &mut Subject, file: *const c_void) -> Text {
-    let text = subject.scratch().text();
-    // SAFETY: `file` is a trusted pointer, the offset is that of its `struct path`, the buffer has TEXT_SIZE bytes.
+pub(crate) fn path_of(text: *mut u8, file: *const c_void) -> Text {
+    // SAFETY: `file` is a trusted pointer, and the offset is that of its `struct path`.
+    unsafe { written(text, file, offset!(file_path)) }
+}
+
+/// A path, left in the buffer.
+///
+/// # Safety
+///
+/// `of` is a trusted pointer to a struct with a `struct path` at `offset`, and the buffer has [`TEXT_SIZE`] bytes.
+#[inline(always)]
+pub(crate) unsafe fn written(text: *mut u8, of: *const c_void, offset: usize) -> Text {
+    // SAFETY: what the caller promises.
     let len = unsafe {
-        let path = file.cast::<u8>().add(offset!(file_path)).cast_mut().cast();
+        let path = of.cast::<u8>().add(offset).cast_mut().cast();
         bpf_d_path(path, text.cast(), TEXT_SIZE as u32)
     };
     // -ENAMETOOLONG: the buffer is as long as the longest path that can be opened by name, but a path can be longer.
@@ -69,7 +79,7 @@ pub fn file_open(ctx: LsmContext) -> i32 {
         Ok(subject) => subject,
         Err(reason) => return undecided(ctx.as_ptr(), run, Kind::Read, reason),
     };
-    let text = path_of(&mut subject, file);
+    let text = path_of(subject.scratch().text(), file);
     let written =
         mode & MODE_WRITE == 0 || opened(&mut subject, &text, file, Kind::Write, Budget::FilesWritten);
     let mut read = || opened(&mut subject, &text, file, Kind::Read, Budget::FilesRead);

@@ -4,7 +4,7 @@
 
 use aya_ebpf::{
     bindings::{
-        BPF_F_INNER_MAP,
+        BPF_F_INNER_MAP, BPF_F_NO_PREALLOC,
         bpf_map_type::{BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_RINGBUF},
     },
     helpers::generated::{bpf_map_lookup_elem, bpf_map_update_elem, bpf_ringbuf_output},
@@ -17,6 +17,9 @@ pub(crate) type Array<const VALUE: usize> =
 /// A hash map, likewise.
 pub(crate) type HashMap<const KEY: usize, const VALUE: usize> =
     Inner<{ BPF_MAP_TYPE_HASH as usize }, KEY, VALUE, 1, 0>;
+/// A hash map that userspace fills, and that takes no memory before it does.
+pub(crate) type Filled<const KEY: usize, const VALUE: usize> =
+    Inner<{ BPF_MAP_TYPE_HASH as usize }, KEY, VALUE, 1, { BPF_F_NO_PREALLOC as usize }>;
 /// A ring buffer, likewise.
 pub(crate) type RingBuf = Inner<{ BPF_MAP_TYPE_RINGBUF as usize }, 0, 0, 4096, 0>;
 

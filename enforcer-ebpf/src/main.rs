@@ -25,6 +25,7 @@ mod maps;
 mod net;
 mod offsets;
 mod scratch;
+mod select;
 mod space;
 mod subject;
 

@@ -3,9 +3,10 @@
 //! Every map of the object.
 
 use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
     btf_maps::ArrayOfMaps,
     macros::{btf_map, map},
-    maps::{Array, HashMap, LruHashMap, PerCpuArray},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf as Waker},
 };
 use enforcer_common::{
     address::{Grant, GrantKey},
@@ -13,6 +14,7 @@ use enforcer_common::{
     hello::NameKey,
     lookup::{Asker, Port},
     run::{Counters, Label, PROFILES, RUNS as PLACES, Run, place},
+    select::{CLAIMS as CLAIMS_MAX, Chosen, HOMES as USERS, Home, TEMPLATES as TEMPLATES_MAX, Template},
     table::CHUNK_WORDS,
 };
 
@@ -36,7 +38,7 @@ pub(crate) static LABELS: HashMap<u64, Label> = HashMap::with_max_entries(TASKS,
 
 /// The runs, by place.
 #[map]
-static RUNS: Array<Run> = Array::with_max_entries(PLACES, 0);
+pub(crate) static RUNS: Array<Run> = Array::with_max_entries(PLACES, 0);
 
 /// What is counted for each run, by place.
 #[map]
@@ -50,14 +52,42 @@ pub(crate) type Chunks = inner::Array<{ size_of::<[u16; CHUNK_WORDS]>() }>;
 #[btf_map]
 pub(crate) static TABLES: ArrayOfMaps<Chunks, { PROFILES as usize }> = ArrayOfMaps::new();
 
+/// Which commands are enrolled: one compiled selection, or none as long as no service says so.
+#[btf_map]
+pub(crate) static SELECTION: ArrayOfMaps<Chunks, 1> = ArrayOfMaps::new();
+
+/// What their runs are made from.
+#[map]
+pub(crate) static TEMPLATES: Array<Template> = Array::with_max_entries(TEMPLATES_MAX, 0);
+
+/// The template for what a process starts next: by its number, as the service was asked.
+#[map]
+pub(crate) static CLAIMS: HashMap<u32, u32> = HashMap::with_max_entries(CLAIMS_MAX, BPF_F_NO_PREALLOC);
+
+/// The home directories of users.
+#[map]
+pub(crate) static HOMES: HashMap<u32, Home> = HashMap::with_max_entries(USERS, BPF_F_NO_PREALLOC);
+
+/// Where the questions of what is enrolled at a place are sent, once the service has made it ready: a port.
+#[map]
+pub(crate) static RESOLVERS: Array<u32> = Array::with_max_entries(PLACES, 0);
+
+/// Tells the service which runs have begun, by their numbers. What is lost here it finds among the runs.
+#[map]
+pub(crate) static BEGUN: Waker = Waker::with_byte_size(1 << 12, 0);
+
+/// What came of it.
+#[map]
+pub(crate) static CHOSEN: Array<Chosen> = Array::with_max_entries(1, 0);
+
 /// Addresses that host rules led to, for each run.
 #[btf_map]
-pub(crate) static GRANTS: OfRuns<inner::HashMap<{ size_of::<GrantKey>() }, { size_of::<Grant>() }>> =
+pub(crate) static GRANTS: OfRuns<inner::Filled<{ size_of::<GrantKey>() }, { size_of::<Grant>() }>> =
     ArrayOfMaps::new();
 
 /// The names that led to addresses where a run's TLS hellos are judged, and until when each does.
 #[btf_map]
-pub(crate) static NAMES: OfRuns<inner::HashMap<{ size_of::<NameKey>() }, { size_of::<u64>() }>> =
+pub(crate) static NAMES: OfRuns<inner::Filled<{ size_of::<NameKey>() }, { size_of::<u64>() }>> =
     ArrayOfMaps::new();
 
 /// Who sent a question from which port, for the resolver.

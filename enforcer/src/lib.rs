@@ -5,6 +5,7 @@
 pub mod account;
 pub mod behaviour;
 pub mod cli;
+pub mod daemon;
 pub mod dns;
 pub mod doctor;
 pub mod events;

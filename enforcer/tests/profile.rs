@@ -4,9 +4,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are no tests to clippy")]
 
-use std::fs;
+use std::{fs, path::Path};
 
 use assert_cmd::Command;
+use predicates::str::contains;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -179,6 +180,25 @@ fn explain_names_the_rule_that_decides() {
         answers += &format!("$ explain good.yaml {}\n{}\n", args.join(" "), place.text(&whole, status));
     }
     insta::assert_snapshot!(answers);
+}
+
+#[test]
+fn explain_finds_the_places_that_a_run_would() {
+    let place = Place::new();
+    let (real, link) = (place.0.path().canonicalize().unwrap().join("real"), place.0.path().join("link"));
+    fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let rule = "files: { write: { allow: [\"${env.CACHE}/**\"] } }";
+    let profile = format!("version: 1\nname: cached\nowner: team@example.com\nstages:\n  one:\n    {rule}\n");
+    fs::write(place.0.path().join("cached.yaml"), profile).unwrap();
+    let explain = |cache: &Path| {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("enforcer"));
+        command.current_dir(place.0.path()).env_remove("TMPDIR").env("CACHE", cache);
+        command.args(["profile", "explain", "cached.yaml", "--write", "--open"]).arg(real.join("x")).assert()
+    };
+    explain(&link).success();
+    explain(&place.0.path().join("other")).code(1);
+    explain(Path::new("cache")).code(2).stderr(contains("not an absolute path"));
 }
 
 #[test]

@@ -19,6 +19,14 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
+    /// What there is.
+    pub(crate) fn gather() -> Self {
+        let summary = serde_json::from_str(&sh("testbed-evidence summary").success().stdout).unwrap();
+        let attempts = sh("testbed-evidence attempts").success().stdout.lines().count();
+        sh("testbed-evidence stop").success();
+        Self { summary, attempts, published: published() }
+    }
+
     /// Fails unless credentials arrived.
     pub(crate) fn shows_theft(&self) {
         assert!(self.summary["beacons"].as_u64().unwrap() > 0, "nothing arrived: {:#}", self.summary);
@@ -64,10 +72,7 @@ pub(crate) fn install(
          exit ${{status:-0}}"
     );
     let ended = sh(&script);
-    let summary = serde_json::from_str(&sh("testbed-evidence summary").success().stdout).unwrap();
-    let attempts = sh("testbed-evidence attempts").success().stdout.lines().count();
-    sh("testbed-evidence stop").success();
-    (ended, Evidence { summary, attempts, published: published() })
+    (ended, Evidence::gather())
 }
 
 /// Whether an install published a new version of the victim's package.

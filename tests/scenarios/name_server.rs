@@ -53,8 +53,15 @@ impl NameServer {
         zone.names.lock().unwrap().clear();
         zone.asked.lock().unwrap().clear();
         let before = fs::read_to_string(FILE).ok();
-        replace(&format!("nameserver {SERVER}\noptions timeout:5 attempts:1\n"));
-        Self { zone, before }
+        let server = Self { zone, before };
+        server.at(&[SERVER]);
+        server
+    }
+
+    /// Has it asked at these of its addresses.
+    pub(crate) fn at(&self, addresses: &[&str]) {
+        let servers: String = addresses.iter().map(|address| format!("nameserver {address}\n")).collect();
+        replace(&format!("{servers}options timeout:5 attempts:1\n"));
     }
 
     /// Gives a name addresses, each first in its turn.

@@ -138,6 +138,40 @@ print(subprocess.run(['node', '-e', {node:?}], capture_output=True, text=True).s
     assert!(asked.iter().all(|name| name == "good.test") && !asked.is_empty(), "{asked:?}");
 }
 
+/// musl asks all servers at once, by a socket that is bound and not connected, and takes what comes from one of them.
+#[test]
+fn a_program_with_a_c_library_of_its_own_gets_its_answers() {
+    let (place, server, port) = (Place::new(), NameServer::start(), Port::open());
+    server.name("good.test", &["203.0.113.20"], 300);
+    server.name("evil.test", &["203.0.113.21"], 300);
+    let (source, client) = (place.file("lookup.c", include_str!("lookup.c")), place.path("lookup"));
+    sh(&format!("musl-gcc -static -o {} {}", client.display(), source.display())).success();
+    let (client, number) = (client.to_str().unwrap(), port.number.to_string());
+    let command = [client, &number, "good.test", "evil.test"];
+    let profile = place.profile(&format!(
+        "{{ exec: {{ allow: [{client:?}] }}, network: {{ allow: [{{ host: good.test, ports: [{number}] }}] }} }}"
+    ));
+    for servers in [&[SERVER][..], &[SERVER, SERVER6]] {
+        server.at(servers);
+        let bare = sh(&command.join(" ")).success().stdout;
+        assert_eq!(bare, "good.test: 203.0.113.20 connected\nevil.test: 203.0.113.21 connected\n");
+        // Of two servers, one has answered; what the other was asked may not have arrived. Both names, for addresses of two kinds.
+        let mut asked = Vec::new();
+        until("bare, all servers are asked", || {
+            asked.extend(server.asked());
+            asked.len() >= 4 * servers.len()
+        });
+        assert!(asked.iter().any(|name| name == "evil.test"), "{asked:?}");
+        let run = place.run(&profile, &command);
+        // It takes a refusal for no answer, and gives up when its time for one is over.
+        assert_eq!(run.ended.stdout, "good.test: 203.0.113.20 connected\nevil.test: Try again\n");
+        assert!(refused(&run).iter().all(|name| name == "evil.test") && !refused(&run).is_empty());
+        let asked = server.asked();
+        assert!(asked.iter().all(|name| name == "good.test") && !asked.is_empty(), "{asked:?}");
+    }
+    until("what was allowed arrives", || port.arrived() == 2 * (2 + 1));
+}
+
 #[test]
 fn nothing_of_a_refused_name_leaves() {
     let (place, server) = (Place::new(), NameServer::start());

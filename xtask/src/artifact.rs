@@ -16,6 +16,14 @@ pub fn cargo(args: &[&str]) -> Command {
     command
 }
 
+/// Where cargo puts what it builds.
+pub fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => std::path::absolute(&dir).unwrap_or_else(|_| dir.into()),
+        None => repo::root().join("target"),
+    }
+}
+
 /// Builds one program of the tests, and says where it is.
 pub fn artifact(args: &[&str]) -> Result<PathBuf> {
     executable(cargo(args).args(["--release", "--locked", "--package", "enforcer-tests"]))

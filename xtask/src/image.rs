@@ -25,8 +25,8 @@ use crate::{cache, cmd, ext4, node, progress, registry, repo};
 ///
 /// `cargo-web` is the newer of Debian's two cargos. It needs a compiler to ask about the target.
 const PACKAGES: &str = "bash,bpftool,bubblewrap,ca-certificates,cargo-web,coreutils,curl,dbus,dnsmasq-base,e2fsprogs,file,\
-    findutils,gcc,git,iproute2,iputils-ping,jq,kmod,libc6-dev,libcap2-bin,make,ncat,openssl,passwd,procps,psmisc,python3,\
-    python3-pip,strace,sudo,systemd,systemd-sysv,tar,util-linux,xz-utils";
+    findutils,gcc,git,iproute2,iputils-ping,jq,kmod,libc6-dev,libcap2-bin,make,musl-tools,ncat,openssl,passwd,procps,psmisc,\
+    python3,python3-pip,strace,sudo,systemd,systemd-sysv,tar,util-linux,xz-utils";
 
 /// What of them is left out: nobody reads there, and nobody compiles Rust.
 const LEFT_OUT: [&str; 6] = [

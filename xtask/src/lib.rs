@@ -7,6 +7,7 @@ pub mod cache;
 pub mod cmd;
 pub mod debian;
 pub mod demo;
+pub mod dist;
 pub mod ext4;
 pub mod fuzz;
 pub mod image;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, cache, demo, fuzz, image, setup, test, vm};
+use xtask::{bench, cache, demo, dist, fuzz, image, setup, test, vm};
 
 /// Sets up, builds, tests and shows the enforcer.
 #[derive(Debug, Parser)]
@@ -22,6 +22,7 @@ enum Task {
     Test(test::Args),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
+    Dist(dist::Args),
     Vm(vm::cli::Args),
     /// Make the guest's disk, as root; called by the other commands.
     #[command(hide = true)]
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Task::Test(args) => args.run(),
         Task::Bench(args) => args.run(),
         Task::Fuzz(args) => args.run(),
+        Task::Dist(args) => args.run(),
         Task::Vm(args) => args.run(),
         Task::Image => cache::dir().and_then(|cache| image::ensure(&cache)).map(|_| ExitCode::SUCCESS),
     };

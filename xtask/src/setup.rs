@@ -4,6 +4,7 @@
 //! Every other command calls [`ensure`] first. It does nothing, in well under a second, when nothing is missing.
 
 pub mod apt;
+pub mod deb;
 mod ebpf;
 
 use std::path::{Path, PathBuf};
@@ -48,7 +49,8 @@ impl Args {
         if self.refresh_kernels {
             kernel::forget(&cache::dir()?)?;
         }
-        ensure(&kernel::LINES.iter().collect::<Vec<_>>())?;
+        let ready = ensure(&kernel::LINES.iter().collect::<Vec<_>>())?;
+        deb::ensure(&ready.cache)?;
         progress::line("everything is set up");
         Ok(ExitCode::SUCCESS)
     }

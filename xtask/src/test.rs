@@ -17,7 +17,8 @@ use crate::{kernel, progress};
 /// Run every test there is.
 ///
 /// First what runs on this machine: formatting, lints, licence headers, unit tests. Then the scenarios, in guests: each
-/// kernel is booted as Debian has it, once more with full preemption, and once without BPF among its security modules.
+/// kernel is booted as Debian has it, once more with full preemption, once without BPF among its security modules, and
+/// once with systemd, for the package.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Kernel release line: 6.1, 6.12, 6.18, 7.2, newest, or all.

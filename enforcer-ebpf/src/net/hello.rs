@@ -102,6 +102,7 @@ impl Gate {
             return false;
         };
         gate.label = *label;
+        gate.key.run = label.run;
         gate.key.stage = u32::from(label.stage);
         gate.id = bpf_get_current_pid_tgid();
         // SAFETY: no preconditions.

@@ -160,7 +160,7 @@ fn granted(run: u32, stage: u8, endpoint: &Endpoint) -> u32 {
     let Some(grants) = GRANTS.get(place(run)) else {
         return 0;
     };
-    let grant = grants.get::<_, Grant>(&GrantKey { stage: u32::from(stage), endpoint: *endpoint });
+    let grant = grants.get::<_, Grant>(&GrantKey { run, stage: u32::from(stage), endpoint: *endpoint });
     // SAFETY: no preconditions.
     let now = unsafe { bpf_ktime_get_boot_ns() };
     // SAFETY: a map value, each field of which is read once; a later grant of the same address replaces it as a whole.

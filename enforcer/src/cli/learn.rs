@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     output::Output,
-    recordings::{self, shown},
+    recordings::{self, SHOWN, findings, shown},
 };
 use crate::{
     exit::{self, Exit},
@@ -19,13 +19,9 @@ use crate::{
     report::{
         escape::escape,
         number::{counted, grouped},
-        table::columns,
         terminal::Terminal,
     },
 };
-
-/// What was not learnt, as far as people are shown it.
-const SHOWN: usize = 40;
 
 /// Each paragraph is one line: clap wraps it to the terminal's width.
 const EXAMPLES: &str = "\
@@ -197,17 +193,10 @@ fn warn(learnt: &Learnt, terminal: Terminal) {
                 grouped(*count),
             ]
         };
-        let head = ["package", "action", "target", "stage", "why not", "events"].map(str::to_owned).to_vec();
-        let rows: Vec<_> = std::iter::once(head).chain(never.iter().take(SHOWN).map(row)).collect();
-        let mut text = format!(
-            "not learnt, and still denied: {}\n{}",
-            counted(never.len() as u64, "action"),
-            columns(&rows)
-        );
-        if never.len() > SHOWN {
-            text += &format!("  (and {} more: --json)\n", grouped((never.len() - SHOWN) as u64));
-        }
-        terminal.warning(text.trim_end());
+        let head = ["package", "action", "target", "stage", "why not", "events"];
+        let count = counted(never.len() as u64, "action");
+        let table = findings(head, never.iter().map(row), SHOWN, "--json");
+        terminal.warning(format!("not learnt, and still denied: {count}\n{table}").trim_end());
     }
     terminal.note(&format!(
         "{} learnt from {}",

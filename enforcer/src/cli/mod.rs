@@ -3,9 +3,13 @@
 //! The command line: one file for each subcommand, with its arguments and its entry.
 
 pub mod compare;
+mod completions;
+mod control;
+mod daemon;
 mod doctor;
 mod evidence;
 pub mod learn;
+mod man;
 pub mod output;
 pub mod profile;
 mod proof;
@@ -45,6 +49,14 @@ enum Command {
     Profile(profile::Args),
     Doctor(doctor::Args),
     Evidence(evidence::Args),
+    Daemon(daemon::Args),
+    Status(control::StatusArgs),
+    Events(control::EventsArgs),
+    Kill(control::KillArgs),
+    Freeze(control::FreezeArgs),
+    Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// Parses the arguments, does what they say, and returns how to exit. Errors have been printed.
@@ -64,6 +76,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
                 Command::Profile(args) => profile::main(args, output),
                 Command::Doctor(args) => doctor::main(&args, output),
                 Command::Evidence(args) => evidence::main(&args, output),
+                Command::Daemon(args) => daemon::main(args, output),
+                Command::Status(args) => control::status(&args, output),
+                Command::Events(args) => control::events(&args, output),
+                Command::Kill(args) => control::kill(&args, output),
+                Command::Freeze(args) => control::freeze(&args, output),
+                Command::Completions(args) => completions::main(&args, output),
+                Command::Man(args) => man::main(&args),
             }
         }
         Err(error) => usage(&error, &args),

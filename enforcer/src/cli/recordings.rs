@@ -11,6 +11,10 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::{Output, Verbosity};
+use crate::report::{number::grouped, table::columns};
+
+/// Findings that people are shown unless they want all.
+pub(super) const SHOWN: usize = 40;
 
 /// The recordings among files and below directories, in order.
 pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
@@ -61,4 +65,20 @@ pub(super) fn progress(count: usize, things: &str, output: Output) -> ProgressBa
 /// A path, fit for a terminal.
 pub(super) fn shown(path: &Path) -> String {
     crate::report::escape::escape(path.as_os_str().as_encoded_bytes())
+}
+
+/// Findings, so many of them at most, and where the others are to be had.
+pub(super) fn findings(
+    head: [&str; 6],
+    rows: impl ExactSizeIterator<Item = Vec<String>>,
+    most: usize,
+    others: &str,
+) -> String {
+    let more = rows.len().saturating_sub(most);
+    let head = head.map(str::to_owned).to_vec();
+    let mut out = columns(&std::iter::once(head).chain(rows.take(most)).collect::<Vec<_>>());
+    if more > 0 {
+        out += &format!("  (and {} more: {others})\n", grouped(more as u64));
+    }
+    out
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     output::Output,
-    recordings::{self, shown},
+    recordings::{self, SHOWN, findings, shown},
 };
 use crate::{
     exit::{self, Exit},
@@ -18,13 +18,9 @@ use crate::{
     replay::{Finding, Own, Question, Tally, replay},
     report::{
         number::{counted, grouped},
-        table::columns,
         terminal::Terminal,
     },
 };
-
-/// Findings that people are shown unless they want all.
-const SHOWN: usize = 40;
 
 /// Each paragraph is one line: clap wraps it to the terminal's width.
 const EXAMPLES: &str = "\
@@ -154,16 +150,10 @@ fn text(tally: &Tally, question: &Question, all: bool) -> String {
         };
     }
     out += &remarks(tally);
-    let rows: Vec<_> = tally.findings.iter().map(row).collect();
-    let count = if all { rows.len() } else { rows.len().min(SHOWN) };
-    if count > 0 {
-        let head = ["package", "action", "target", "stage", "why", "events"].map(str::to_owned).to_vec();
-        let table: Vec<_> = std::iter::once(head).chain(rows[..count].iter().cloned()).collect();
-        out += "\n";
-        out += &columns(&table);
-    }
-    if rows.len() > count {
-        out += &format!("  (and {} more: --all)\n", grouped((rows.len() - count) as u64));
+    if !tally.findings.is_empty() {
+        let most = if all { usize::MAX } else { SHOWN };
+        let head = ["package", "action", "target", "stage", "why", "events"];
+        out += &format!("\n{}", findings(head, tally.findings.iter().map(row), most, "--all"));
     }
     if tally.further > 0 {
         out += &format!("  (and {} that are too many to be told apart)\n", counted(tally.further, "event"));
@@ -211,7 +201,7 @@ fn object(tally: &Tally, question: &Question, faults: &[(PathBuf, Fault)]) -> Va
             json!({ "name": profile.name, "file": &*profile.source, "sha256": profile.digest_text() })
         })
     };
-    let findings = tally.findings.iter().map(|(finding, count)| {
+    let found = tally.findings.iter().map(|(finding, count)| {
         json!({
             "package": finding.who,
             "action": finding.action,
@@ -244,7 +234,7 @@ fn object(tally: &Tally, question: &Question, faults: &[(PathBuf, Fault)]) -> Va
         "strayed": tally.strayed,
         "lost": tally.lost,
         "cut": tally.cut.iter().map(|path| shown(path)).collect::<Vec<_>>(),
-        "findings": findings.collect::<Vec<_>>(),
+        "findings": found.collect::<Vec<_>>(),
         "further": tally.further,
         "errors": faults.collect::<Vec<_>>(),
     })

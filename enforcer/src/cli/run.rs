@@ -40,7 +40,9 @@ The user:
   Enforcing takes root. Under sudo, COMMAND runs as the user who called sudo, in their groups, with the environment \
   they called sudo with, what was set on the way added. As root without sudo, COMMAND runs as root; in a root shell \
   that sudo opened, `env -u SUDO_UID -u SUDO_GID enforcer run ...` makes it so. The record of --json is written with \
-  the rights of the user that COMMAND runs as.
+  the rights of the user that COMMAND runs as. Without root, members of the group enforcer have COMMAND run by the \
+  service, where there is one: under a profile of the service's, named or chosen as above, and recorded and proven \
+  as the service is told to.
 
 Signals:
   COMMAND shares the process group and the terminal: what the terminal sends reaches it directly. What a process \

@@ -131,6 +131,13 @@ impl Images {
         self.known.get(&number).map(|(_, image)| image)
     }
 
+    /// The first program, if it is known.
+    #[must_use]
+    pub fn first(&self) -> Option<&Image> {
+        // Their numbers begin with the time.
+        self.known.iter().min_by_key(|(number, _)| **number).map(|(_, (_, image))| image)
+    }
+
     /// The programs that an image descends from, the nearest first.
     pub fn ancestors(&self, image: &Image) -> impl Iterator<Item = &Image> {
         std::iter::successors(self.peek(image.parent), |image| self.peek(image.parent)).take(ANCESTORS)

@@ -38,6 +38,8 @@ pub enum Entry {
     Trip(Trip),
     /// A run is over.
     Verdicts(Box<Verdicts>),
+    /// The service has changed what is enrolled.
+    Service(Service),
 }
 
 impl Entry {
@@ -53,8 +55,20 @@ impl Entry {
             Self::Exception(_) => "exception",
             Self::Trip(_) => "trip",
             Self::Verdicts(_) => "verdicts",
+            Self::Service(_) => "service",
         }
     }
+}
+
+/// What the service has the kernel enrol, from now on.
+#[derive(Debug, Serialize)]
+pub struct Service {
+    /// Version of the enforcer.
+    pub enforcer: &'static str,
+    /// Whether anything is enrolled.
+    pub armed: bool,
+    /// The profiles that select commands, and the SHA-256 of what each compiles to.
+    pub profiles: BTreeMap<String, String>,
 }
 
 /// The first line of a file.

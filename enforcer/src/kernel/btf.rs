@@ -93,7 +93,7 @@ impl<'a> Btf<'a> {
     }
 
     /// The byte offset of a struct's member, which must have the given size. A dot descends into a member struct;
-    /// anonymous structs and unions are looked into as C does.
+    /// anonymous structs and unions are looked into as C does. A bar is between the names that a member has had.
     pub(super) fn offset(&self, of: &str, member: &str, size: u32) -> Result<u64, BtfError> {
         let mut found = None;
         for &number in self.structs.get(of.as_bytes()).map_or(&[][..], Vec::as_slice) {
@@ -136,7 +136,7 @@ impl<'a> Btf<'a> {
             let base = u64::from(bit_offset / 8);
             let here = if member_name == 0 {
                 self.find(self.resolve(ty)?, name)?.map(|(offset, ty, bits)| (base + offset, ty, bits))
-            } else if self.string(member_name)? == name {
+            } else if is_one_of(self.string(member_name)?, name) {
                 Some((base, ty, bit_size != 0 || bit_offset % 8 != 0))
             } else {
                 None
@@ -225,6 +225,11 @@ fn u32_at(data: &[u8], at: usize) -> Result<u32, BtfError> {
     let bytes =
         data.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).ok_or(BtfError::Malformed(at))?;
     Ok(u32::from_ne_bytes(bytes))
+}
+
+/// Whether a name is one of those between bars.
+fn is_one_of(name: &[u8], names: &[u8]) -> bool {
+    names.split(|&byte| byte == b'|').any(|one| one == name)
 }
 
 #[cfg(test)]

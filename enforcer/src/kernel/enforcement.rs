@@ -61,7 +61,7 @@ pub struct Setup {
 
 impl Setup {
     /// The run's record in the kernel, but for its place.
-    fn run(&self) -> Run {
+    pub(super) fn run(&self) -> Run {
         let mode = match self.mode {
             Mode::Enforce => MODE_ENFORCE,
             Mode::Audit => MODE_AUDIT,
@@ -89,6 +89,9 @@ impl Setup {
             resolver: u32::from(self.resolver),
             id: 0,
             profile: 0,
+            leader: 0,
+            uid: 0,
+            claimant: 0,
             live: 0,
             digest: self.digest,
             limits,
@@ -97,7 +100,7 @@ impl Setup {
     }
 
     /// Files that the kernel must be able to remember.
-    fn files(&self) -> u32 {
+    pub(crate) fn files(&self) -> u32 {
         let of = |budget: Budget| self.budgets.0[budget as usize].map_or(0, |limit| limit.min(FILES_MAX));
         // One more of each is what trips the run.
         match of(Budget::FilesRead) + of(Budget::FilesWritten) {
@@ -156,8 +159,8 @@ pub struct EgressMaps {
 /// A run's enforcement. Dropping it without [`Enforcement::finish`] leaves its place taken, hence what is enrolled stays
 /// enforced.
 pub struct Enforcement {
-    programs: Programs,
-    place: Place,
+    pub(super) programs: Programs,
+    pub(super) place: Place,
 }
 
 impl Enforcement {
@@ -256,7 +259,7 @@ impl Enforcement {
 
 /// Gives back the places of runs that have neither a wrapper nor a task, and detaches other versions of the programs that
 /// hold nothing. Under the shared lock.
-fn clear_away() -> Result<(), Error> {
+pub(super) fn clear_away() -> Result<(), Error> {
     let own = Programs::own();
     for pins in Pins::all()? {
         match Programs::open(&pins) {
@@ -271,13 +274,20 @@ fn clear_away() -> Result<(), Error> {
     Ok(())
 }
 
-/// Detaches the programs if they hold nothing. Under the shared lock.
-fn unload_if_idle(mut programs: Programs) -> Result<(), Error> {
-    if place::sweep(&mut programs)? { programs.unload() } else { Ok(()) }
+/// Detaches the programs if they hold nothing, and are not to enrol anything. Under the shared lock.
+pub(super) fn unload_if_idle(mut programs: Programs) -> Result<(), Error> {
+    let idle = place::sweep(&mut programs)? && !place::selects(&programs)?;
+    // A service is about to begin that holds this.
+    if !idle || Lock::service()?.is_none() {
+        return Ok(());
+    }
+    programs.unload()?;
+    // Of places that a service had made ready.
+    Lock::clear_runs()
 }
 
 /// Refuses at once where the probe is bound to fail, with the reason.
-fn check_active() -> Result<(), Error> {
+pub(super) fn check_active() -> Result<(), Error> {
     match fs::read_to_string(ACTIVE_LSMS) {
         Ok(active) if !active.trim().split(',').any(|name| name == "bpf") => {
             Err(Error::NotActive { active: active.trim().to_owned() })

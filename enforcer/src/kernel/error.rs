@@ -42,6 +42,9 @@ pub enum Error {
         /// The active modules.
         active: String,
     },
+    /// Another process is the service.
+    #[error("there is a service already: it has locked /run/enforcer/service")]
+    Served,
     /// The kernel refused the object.
     #[error("failed to load the kernel programs: {}", chain(.0))]
     Load(#[source] aya::EbpfError),

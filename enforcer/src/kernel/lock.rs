@@ -4,9 +4,9 @@
 //! The files are gone after a reboot, like the pins.
 
 use std::{
-    fs::{self, File, Permissions, TryLockError},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -15,9 +15,11 @@ use std::{
 use super::Error;
 
 /// Where the files are.
-const DIRECTORY: &str = "/run/enforcer";
-/// The file of what all share. Each run's has its place's number.
+pub(super) const DIRECTORY: &str = "/run/enforcer";
+/// The file of what all share.
 const SHARED: &str = "shared";
+/// What the names of the runs' files begin with; their places' numbers follow.
+const RUN: &str = "run-";
 /// Longest that another wrapper may take to start or to end. Loading the programs takes the most: seconds where the
 /// machine is emulated, a fraction of one elsewhere.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -36,8 +38,8 @@ impl Lock {
     pub(super) fn shared() -> Result<Self, Error> {
         let dir = Path::new(DIRECTORY);
         fs::create_dir_all(dir).map_err(failed("create", dir))?;
-        // Whoever can open a file can lock it.
-        fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(failed("close to others", dir))?;
+        // Others may come to the service's socket, and change nothing.
+        fs::set_permissions(dir, Permissions::from_mode(0o755)).map_err(failed("close to others", dir))?;
         let path = Path::new(DIRECTORY).join(SHARED);
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -53,7 +55,13 @@ impl Lock {
 
     /// The lock of the run at a place, if no wrapper holds it. Only to be asked for under the shared one.
     pub(super) fn run(place: u32) -> Result<Option<Self>, Error> {
-        let path = Path::new(DIRECTORY).join(format!("run-{place}"));
+        let path = Path::new(DIRECTORY).join(format!("{RUN}{place}"));
+        Self::attempt(&path).map_err(failed("lock", &path))
+    }
+
+    /// The right to say what the kernel enrols, if no service has it.
+    pub(super) fn service() -> Result<Option<Self>, Error> {
+        let path = Path::new(DIRECTORY).join("service");
         Self::attempt(&path).map_err(failed("lock", &path))
     }
 
@@ -64,12 +72,28 @@ impl Lock {
     }
 
     fn attempt(path: &Path) -> io::Result<Option<Self>> {
-        let file = File::create(path)?;
+        // Whoever can open a file can lock it.
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { path: path.to_owned(), _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// Removes the files of places that nobody holds. Under the shared lock, and only when no place is taken.
+    pub(super) fn clear_runs() -> Result<(), Error> {
+        let dir = Path::new(DIRECTORY);
+        for entry in fs::read_dir(dir).map_err(failed("read", dir))? {
+            let path = entry.map_err(failed("read", dir))?.path();
+            if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(RUN.as_bytes()))
+                && let Some(lock) = Self::attempt(&path).map_err(failed("lock", &path))?
+            {
+                lock.remove()?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets go of it, and removes the file. Only to be done under the shared one.

@@ -17,6 +17,7 @@ mod pins;
 mod place;
 mod probe;
 mod programs;
+pub mod service;
 mod survey;
 mod sys;
 
@@ -24,4 +25,5 @@ pub use charger::Charger;
 pub use enforcement::{ACTIVE_LSMS, EgressMaps, Enforcement, Mode, Remaining, Rings, Setup};
 pub use enroller::Enroller;
 pub use error::Error;
+pub use service::Service;
 pub use survey::{missing_hooks, offsets, other_programs};

@@ -3,24 +3,34 @@
 //! Places: where a run's own maps are, among those of all runs.
 //!
 //! A place is taken as long as its record says so. It is given back by the wrapper at the end of its run; if something of
-//! the run outlives the wrapper, by the next wrapper that finds no task left in it.
+//! the run outlives the wrapper, by the next wrapper that finds no task left in it. From [`ENROLLED`] on the kernel takes places
+//! itself, and the service does for them what wrappers do for theirs.
 
 use std::os::fd::AsFd as _;
 
-use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
+use aya::{
+    Pod,
+    maps::{Array, HashMap, Map, MapData, MapError, RingBuf},
+};
 use aya_obj::generated::{
-    BPF_F_INNER_MAP,
+    BPF_F_INNER_MAP, BPF_F_NO_PREALLOC,
     bpf_map_type::{self, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_RINGBUF},
 };
 use enforcer_common::{
     address::{Grant, GrantKey},
     budget::FileKey,
     hello::NameKey,
-    run::{Counters, PROFILES, RUNS, Run},
-    table::CHUNK_WORDS,
+    run::{Counters, ENROLLED, PROFILES, RUNS, Run},
+    select::{self, TEMPLATES, Template},
+    table::{CHUNK_WORDS, Slices},
 };
 
-use super::{Error, lock::Lock, programs::Programs, sys};
+use super::{
+    Error,
+    lock::Lock,
+    programs::{Programs, RELEASE},
+    sys,
+};
 
 /// Addresses that a run may have been led to at a time.
 const GRANTS: u32 = 1 << 14;
@@ -32,6 +42,8 @@ const EVENTS: u32 = 1 << 20;
 const EVENTS_RECORDED: u32 = 1 << 24;
 /// Bytes for program images that wait to be read.
 const IMAGES: u32 = 1 << 22;
+/// What the kernel enrols.
+const SELECTION: &str = "SELECTION";
 /// The maps that each run has of its own.
 const OWN: [&str; 5] = ["GRANTS", "NAMES", "FILES", "EVENTS", "IMAGES"];
 
@@ -40,8 +52,8 @@ pub(super) struct Place {
     /// The run's number.
     pub(super) id: u32,
     /// Held while the wrapper lives.
-    lock: Lock,
-    own: Option<Own>,
+    pub(super) lock: Lock,
+    pub(super) own: Option<Own>,
 }
 
 /// The maps that are a run's own and that the agent uses.
@@ -58,22 +70,42 @@ pub(super) struct Own {
 
 impl Own {
     /// Makes them, and puts them into a place.
-    fn make(programs: &Programs, place: u32, files: u32, recorded: bool) -> Result<Self, Error> {
-        let own = |name, kind, key, value, entries| -> Result<MapData, Error> {
-            let map = create(name, kind, key, value, entries, 0)?;
+    pub(super) fn make(programs: &Programs, place: u32, sizes: Sizes) -> Result<Self, Error> {
+        let own = |name, kind, key, value, entries, flags| -> Result<MapData, Error> {
+            let map = create(name, kind, key, value, entries, flags)?;
             put(programs, name, place, &map)?;
             Ok(map)
         };
         let (key, value) = (size_of::<GrantKey>(), size_of::<Grant>());
-        let grants = own("GRANTS", BPF_MAP_TYPE_HASH, key, value, GRANTS)?;
+        let grants = own("GRANTS", BPF_MAP_TYPE_HASH, key, value, GRANTS, BPF_F_NO_PREALLOC)?;
         let (key, value) = (size_of::<NameKey>(), size_of::<u64>());
-        let names = own("NAMES", BPF_MAP_TYPE_HASH, key, value, NAMES)?;
-        if files > 0 {
-            own("FILES", BPF_MAP_TYPE_HASH, size_of::<FileKey>(), size_of::<u8>(), files)?;
-        }
-        let bytes = if recorded { EVENTS_RECORDED } else { EVENTS };
-        let events = own("EVENTS", BPF_MAP_TYPE_RINGBUF, 0, 0, bytes)?;
-        let images = own("IMAGES", BPF_MAP_TYPE_RINGBUF, 0, 0, IMAGES)?;
+        let names = own("NAMES", BPF_MAP_TYPE_HASH, key, value, NAMES, BPF_F_NO_PREALLOC)?;
+        remember(programs, place, sizes.files)?;
+        let events = own("EVENTS", BPF_MAP_TYPE_RINGBUF, 0, 0, sizes.events, 0)?;
+        let images = own("IMAGES", BPF_MAP_TYPE_RINGBUF, 0, 0, sizes.images, 0)?;
+        Self::of(grants, names, events, images)
+    }
+
+    /// Those that another process has put into a place; `None` if one of them is not there.
+    pub(super) fn found(programs: &Programs, place: u32) -> Result<Option<Self>, Error> {
+        let at = |name| found(programs, name, place);
+        let (Some(grants), Some(names), Some(events), Some(images)) =
+            (at("GRANTS")?, at("NAMES")?, at("EVENTS")?, at("IMAGES")?)
+        else {
+            return Ok(None);
+        };
+        Self::of(grants, names, events, images).map(Some)
+    }
+
+    /// Takes out what a run has left in them.
+    fn empty(mut self) -> Result<(), Error> {
+        while self.events.next().is_some() {}
+        while self.images.next().is_some() {}
+        clear_out(&mut self.grants, "GRANTS")?;
+        clear_out(&mut self.names, "NAMES")
+    }
+
+    fn of(grants: MapData, names: MapData, events: MapData, images: MapData) -> Result<Self, Error> {
         let failed = |map| move |source| Error::Map { action: "open", map, source };
         Ok(Self {
             grants: Map::HashMap(grants).try_into().map_err(failed("GRANTS"))?,
@@ -84,19 +116,40 @@ impl Own {
     }
 }
 
+/// How large they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// Files that can be remembered.
+    pub(super) files: u32,
+    /// Bytes for events.
+    pub(super) events: u32,
+    /// Bytes for program images.
+    pub(super) images: u32,
+}
+
+/// Has the kernel remember that many files at a place.
+pub(super) fn remember(programs: &Programs, place: u32, files: u32) -> Result<(), Error> {
+    if files == 0 {
+        return Ok(());
+    }
+    let (key, value) = (size_of::<FileKey>(), size_of::<u8>());
+    put(programs, "FILES", place, &create("FILES", BPF_MAP_TYPE_HASH, key, value, files, 0)?)
+}
+
 impl Place {
     /// Takes a free place for a run with this record, under the compiled profile `table`, and memory of `files` files.
     /// Under the shared lock.
     pub(super) fn take(programs: &mut Programs, run: Run, table: &[u16], files: u32) -> Result<Self, Error> {
         let runs = live(programs)?;
-        let place = (0..RUNS).find(|place| runs.iter().all(|(taken, _)| taken != place));
-        let place = place.ok_or(Error::Full { what: "runs", limit: RUNS })?;
-        let profile = match runs.iter().find(|(_, other)| other.digest == run.digest) {
-            Some((_, other)) => other.profile,
-            None => load(programs, &runs, table)?,
+        let place = (0..ENROLLED).find(|place| runs.iter().all(|(taken, _)| taken != place));
+        let place = place.ok_or(Error::Full { what: "runs", limit: ENROLLED })?;
+        let profile = match loaded(programs, &run.digest)? {
+            Some(profile) => profile,
+            None => load(programs, table)?,
         };
-        let lock = Lock::run(place)?.ok_or(Error::Full { what: "runs", limit: RUNS })?;
-        match Own::make(programs, place, files, run.flags & Run::RECORD != 0)
+        let lock = Lock::run(place)?.ok_or(Error::Full { what: "runs", limit: ENROLLED })?;
+        let events = if run.flags & Run::RECORD != 0 { EVENTS_RECORDED } else { EVENTS };
+        match Own::make(programs, place, Sizes { files, events, images: IMAGES })
             .and_then(|own| Ok((own, enter(programs, place, run, profile)?)))
         {
             Ok((own, id)) => Ok(Self { id, lock, own: Some(own) }),
@@ -112,9 +165,18 @@ impl Place {
         self.own.take()
     }
 
-    /// Gives it back. Under the shared lock, and only when no task is left.
+    /// Gives it back. Under the shared lock, and only when no task is left. The service's maps stay for the next run there:
+    /// the kernel waits for every program under way whenever one is exchanged (`maybe_wait_bpf_programs`).
     pub(super) fn give_back(self, programs: &mut Programs) -> Result<(), Error> {
-        clear(programs, enforcer_common::run::place(self.id))?;
+        let place = enforcer_common::run::place(self.id);
+        if place < ENROLLED {
+            clear(programs, place)?;
+        } else {
+            if let Some(own) = Own::found(programs, place)? {
+                own.empty()?;
+            }
+            release(programs, place)?;
+        }
         self.lock.remove()
     }
 }
@@ -141,10 +203,15 @@ fn enter(programs: &mut Programs, place: u32, mut run: Run, profile: u32) -> Res
     let before = record(programs, place)?.id;
     (run.id, run.profile, run.live) =
         ((before / RUNS).wrapping_add(1).wrapping_mul(RUNS) | place, profile, 1);
-    let failed = |source| Error::Map { action: "write", map: "COUNTERS", source };
-    programs.counters.set(place, Counters::default(), 0).map_err(failed)?;
+    reset(programs, place)?;
     write(programs, place, run)?;
     Ok(run.id)
+}
+
+/// Begins to count anew at a place.
+fn reset(programs: &mut Programs, place: u32) -> Result<(), Error> {
+    let set = programs.counters.set(place, Counters::default(), 0);
+    set.map_err(|source| failed_to_write("COUNTERS", source))
 }
 
 /// What is counted at a place.
@@ -153,9 +220,20 @@ pub(super) fn counters(programs: &Programs, place: u32) -> Result<Counters, Erro
 }
 
 /// The places that are taken, and by what.
-fn live(programs: &Programs) -> Result<Vec<(u32, Run)>, Error> {
-    let places = (0..RUNS).map(|place| Ok((place, record(programs, place)?)));
-    places.filter(|taken| taken.as_ref().map_or(true, |(_, run)| run.live != 0)).collect()
+pub(super) fn live(programs: &Programs) -> Result<Vec<(u32, Run)>, Error> {
+    let runs: Vec<Run> = all(programs, "RUNS", RUNS)?;
+    Ok((0..).zip(runs).filter(|(_, run)| run.live != 0).collect())
+}
+
+/// Everything in an array. One by one, the service would be kept busy by this alone where runs are short.
+fn all<V: Pod>(programs: &Programs, map: &'static str, count: u32) -> Result<Vec<V>, Error> {
+    let read = sys::read_all(programs.map(map)?.fd().as_fd(), count);
+    read.map_err(|source| Error::Place { action: "read", map, source })
+}
+
+/// Whether no run has a place.
+pub(super) fn is_free(programs: &Programs, place: u32) -> Result<bool, Error> {
+    Ok(record(programs, place)?.live == 0)
 }
 
 /// A place's record.
@@ -163,28 +241,73 @@ fn record(programs: &Programs, place: u32) -> Result<Run, Error> {
     programs.runs.get(&place, 0).map_err(|source| Error::Map { action: "read", map: "RUNS", source })
 }
 
-fn write(programs: &mut Programs, place: u32, run: Run) -> Result<(), Error> {
+pub(super) fn write(programs: &mut Programs, place: u32, run: Run) -> Result<(), Error> {
     programs.runs.set(place, run, 0).map_err(|source| Error::Map { action: "write", map: "RUNS", source })
 }
 
 /// Takes everything out of a place.
 fn clear(programs: &mut Programs, place: u32) -> Result<(), Error> {
-    let mut run = record(programs, place)?;
-    run.live = 0;
-    write(programs, place, run)?;
-    for name in OWN {
-        take(programs, name, place)?;
+    if place < ENROLLED {
+        let mut run = record(programs, place)?;
+        run.live = 0;
+        write(programs, place, run)?;
+        take_out(programs, place)?;
+        unload_unused(programs, run.profile)
+    } else {
+        take_out(programs, place)?;
+        release(programs, place)
     }
-    if live(programs)?.iter().all(|(_, other)| other.profile != run.profile) {
-        take(programs, "TABLES", run.profile)?;
-    }
-    Ok(())
+}
+
+/// Takes the maps out of a place.
+pub(super) fn take_out(programs: &Programs, place: u32) -> Result<(), Error> {
+    OWN.iter().try_for_each(|name| take(programs, name, place))
+}
+
+/// Gives a place back to the kernel, which may take it again at once.
+fn release(programs: &mut Programs, place: u32) -> Result<(), Error> {
+    let run = record(programs, place)?;
+    take(programs, "FILES", place)?;
+    reset(programs, place)?;
+    programs.resolvers.set(place, 0, 0).map_err(|source| failed_to_write("RESOLVERS", source))?;
+    programs.call(RELEASE, "giving back a run's place", run.id.into())?;
+    unload_unused(programs, run.profile)
+}
+
+/// Takes a compiled profile out that nothing is held to.
+pub(super) fn unload_unused(programs: &Programs, profile: u32) -> Result<(), Error> {
+    let used = held(programs)?.iter().any(|run| run.profile == profile);
+    if used { Ok(()) } else { take(programs, "TABLES", profile) }
+}
+
+/// Every record that a compiled profile is loaded for: of runs, and of templates for those that the kernel begins.
+fn held(programs: &Programs) -> Result<Vec<Run>, Error> {
+    let mut held: Vec<Run> = live(programs)?.into_iter().map(|(_, run)| run).collect();
+    let templates: Vec<Template> = all(programs, "TEMPLATES", TEMPLATES)?;
+    held.extend(templates.into_iter().map(|template| template.run).filter(|run| run.live != 0));
+    Ok(held)
+}
+
+/// The place of the compiled profile with this digest, if it is loaded.
+pub(super) fn loaded(programs: &Programs, digest: &[u8; 32]) -> Result<Option<u32>, Error> {
+    Ok(held(programs)?.iter().find(|run| run.digest == *digest).map(|run| run.profile))
+}
+
+fn failed_to_write(map: &'static str, source: MapError) -> Error {
+    Error::Map { action: "write", map, source }
 }
 
 /// Puts a compiled profile where none is, and says where.
-fn load(programs: &Programs, runs: &[(u32, Run)], table: &[u16]) -> Result<u32, Error> {
-    let free = (0..PROFILES).find(|profile| runs.iter().all(|(_, run)| run.profile != *profile));
+pub(super) fn load(programs: &Programs, table: &[u16]) -> Result<u32, Error> {
+    let held = held(programs)?;
+    let free = (0..PROFILES).find(|profile| held.iter().all(|run| run.profile != *profile));
     let profile = free.ok_or(Error::Full { what: "different profiles", limit: PROFILES })?;
+    put(programs, "TABLES", profile, &filled(table)?)?;
+    Ok(profile)
+}
+
+/// A map of chunks with a table in it.
+fn filled(table: &[u16]) -> Result<MapData, Error> {
     let chunks = table.len().div_ceil(CHUNK_WORDS) as u32;
     let (key, value) = (size_of::<u32>(), size_of::<[u16; CHUNK_WORDS]>());
     let mut map = Map::Array(create("TABLES", BPF_MAP_TYPE_ARRAY, key, value, chunks, BPF_F_INNER_MAP)?);
@@ -201,8 +324,7 @@ fn load(programs: &Programs, runs: &[(u32, Run)], table: &[u16]) -> Result<u32, 
     };
     // Nobody changes it any more, we included.
     sys::freeze(map.fd().as_fd()).map_err(|source| Error::System { action: "freeze a map", source })?;
-    put(programs, "TABLES", profile, &map)?;
-    Ok(profile)
+    Ok(map)
 }
 
 /// Makes a map.
@@ -218,6 +340,13 @@ fn create(
     MapData::create(map, name, None).map_err(|source| Error::Map { action: "create", map: name, source })
 }
 
+/// Removes everything from a map.
+fn clear_out<K: Pod, V: Pod>(map: &mut HashMap<MapData, K, V>, name: &'static str) -> Result<(), Error> {
+    let keys: Result<Vec<K>, _> = map.keys().collect();
+    let failed = |action| move |source| Error::Map { action, map: name, source };
+    keys.map_err(failed("read"))?.iter().try_for_each(|key| map.remove(key)).map_err(failed("write"))
+}
+
 /// Puts a map in among those of its kind.
 fn put(programs: &Programs, name: &'static str, index: u32, map: &MapData) -> Result<(), Error> {
     let maps = programs.map(name)?;
@@ -228,11 +357,45 @@ fn put(programs: &Programs, name: &'static str, index: u32, map: &MapData) -> Re
     })
 }
 
-/// Takes a map out again.
+/// The map that is at a place among those of its kind, if there is one.
+fn found(programs: &Programs, name: &'static str, place: u32) -> Result<Option<MapData>, Error> {
+    let maps = programs.map(name)?;
+    let failed = |source| Error::Place { action: "look for", map: name, source };
+    let number = sys::map_at(maps.fd().as_fd(), place).map_err(failed)?;
+    let open =
+        |number| MapData::from_id(number).map_err(|source| Error::Map { action: "open", map: name, source });
+    number.map(open).transpose()
+}
+
+/// Whether the service has the kernel enrol commands.
+pub(super) fn selects(programs: &Programs) -> Result<bool, Error> {
+    found(programs, SELECTION, 0).map(|map| map.is_some())
+}
+
+/// The template of the first item of what the kernel enrols, if it enrols anything.
+pub(super) fn first_selected(programs: &Programs) -> Result<Option<u16>, Error> {
+    let Some(map) = found(programs, SELECTION, 0)? else {
+        return Ok(None);
+    };
+    let mut table = vec![0_u16; CHUNK_WORDS];
+    let failed = |source| Error::Place { action: "read", map: SELECTION, source };
+    sys::read(map.fd().as_fd(), 0, &mut table).map_err(failed)?;
+    Ok(Some(select::item(&Slices { table: &table, text: &[] }, 0).template))
+}
+
+/// Has the kernel enrol what a selection says, from now on; `None`: nothing any more. What ran when this was called has ended.
+pub(super) fn enrol(programs: &Programs, words: Option<&[u16]>) -> Result<(), Error> {
+    match words {
+        Some(words) => put(programs, SELECTION, 0, &filled(words)?),
+        None => take(programs, SELECTION, 0),
+    }
+}
+
+/// Takes a map out again, if there is one: on 6.1 the kernel waits as long if there is none.
 fn take(programs: &Programs, name: &'static str, index: u32) -> Result<(), Error> {
-    sys::take_map(programs.map(name)?.fd().as_fd(), index).map_err(|source| Error::Place {
-        action: "take out",
-        map: name,
-        source,
-    })
+    let maps = programs.map(name)?;
+    let maps = maps.fd().as_fd();
+    let taken =
+        sys::map_at(maps, index).and_then(|there| there.map_or(Ok(()), |_| sys::take_map(maps, index)));
+    taken.map_err(|source| Error::Place { action: "take out", map: name, source })
 }

@@ -20,6 +20,7 @@ use aya_log::EbpfLogger;
 use enforcer_common::{
     lookup::{Asker, Port},
     run::{Counters, Run},
+    select::Template,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -28,6 +29,7 @@ use super::{
     hooks::{GATE, HOOKS, Hook, PAGES, REDIRECTS},
     offsets,
     pins::{Partial, Pins},
+    sys,
 };
 
 /// The kernel programs, as `build.rs` built them.
@@ -37,6 +39,10 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/en
 const ENROL: &str = "enrol";
 /// What charges a run for what the resolver refused it. Likewise.
 const CHARGE: &str = "charge";
+/// What gives back the places of runs that the kernel began. Likewise.
+pub(super) const RELEASE: &str = "release";
+/// What ends runs. Likewise.
+pub(super) const HALT: &str = "halt";
 /// A program that writes to the log, by which the log is found.
 const LOGS: &str = "file_open";
 /// Prefixes of pins.
@@ -44,8 +50,24 @@ const LINK: &str = "link";
 const MAP: &str = "map";
 const PROGRAM: &str = "program";
 /// The maps that the agent uses. The programs hold the others.
-const MAPS: [&str; 9] =
-    ["RUNS", "COUNTERS", "TABLES", "GRANTS", "NAMES", "FILES", "EVENTS", "IMAGES", "ASKERS"];
+const MAPS: [&str; 16] = [
+    "RUNS",
+    "COUNTERS",
+    "TABLES",
+    "GRANTS",
+    "NAMES",
+    "FILES",
+    "EVENTS",
+    "IMAGES",
+    "ASKERS",
+    "SELECTION",
+    "TEMPLATES",
+    "CLAIMS",
+    "HOMES",
+    "CHOSEN",
+    "RESOLVERS",
+    "BEGUN",
+];
 
 /// A version of the programs, attached.
 pub(super) struct Programs {
@@ -55,6 +77,10 @@ pub(super) struct Programs {
     pub(super) runs: Array<MapData, Run>,
     /// What is counted for them.
     pub(super) counters: Array<MapData, Counters>,
+    /// What the runs are made from that the kernel begins.
+    pub(super) templates: Array<MapData, Template>,
+    /// The ports that their questions go to, by place.
+    pub(super) resolvers: Array<MapData, u32>,
 }
 
 impl Programs {
@@ -67,15 +93,15 @@ impl Programs {
     /// Opens what is pinned.
     pub(super) fn open(pins: &Pins) -> Result<Self, Error> {
         let array = |map| move |source| Error::Map { action: "open", map, source };
-        let runs = map(pins, "RUNS")?;
-        let counters = map(pins, "COUNTERS")?;
         let enroller = RawTracePoint::from_pin(pins.path(PROGRAM, ENROL))
             .map_err(|source| Error::Program { action: "open", hook: "enrolment", source })?;
         Ok(Self {
             pins: pins.clone(),
             enroller,
-            runs: Map::Array(runs).try_into().map_err(array("RUNS"))?,
-            counters: Map::Array(counters).try_into().map_err(array("COUNTERS"))?,
+            runs: Map::Array(map(pins, "RUNS")?).try_into().map_err(array("RUNS"))?,
+            counters: Map::Array(map(pins, "COUNTERS")?).try_into().map_err(array("COUNTERS"))?,
+            templates: Map::Array(map(pins, "TEMPLATES")?).try_into().map_err(array("TEMPLATES"))?,
+            resolvers: Map::Array(map(pins, "RESOLVERS")?).try_into().map_err(array("RESOLVERS"))?,
         })
     }
 
@@ -94,7 +120,7 @@ impl Programs {
                 let map = object.map(name).ok_or(Error::Missing(name))?;
                 pins.pin(MAP, name, |path| map.pin(path))?;
             }
-            for name in [ENROL, CHARGE] {
+            for name in [ENROL, CHARGE, RELEASE, HALT] {
                 load_callable(&mut object, name, pins)?;
             }
             for hook in HOOKS {
@@ -128,6 +154,14 @@ impl Programs {
         let program = RawTracePoint::from_pin(self.pins.path(PROGRAM, CHARGE)).map_err(failed)?;
         let program = program.fd().map_err(failed)?.as_fd().try_clone_to_owned();
         Ok(Charger { program: program.map_err(|source| Error::System { action: "keep a program", source })? })
+    }
+
+    /// Calls a program that is never attached, for a run.
+    pub(super) fn call(&self, name: &'static str, action: &'static str, run: u64) -> Result<(), Error> {
+        let failed = |source| Error::Program { action: "open", hook: action, source };
+        let program = RawTracePoint::from_pin(self.pins.path(PROGRAM, name)).map_err(failed)?;
+        let fd = program.fd().map_err(failed)?.as_fd().as_raw_fd();
+        sys::run_program(fd, &run).map(drop).map_err(|source| Error::System { action, source })
     }
 
     /// A map of theirs.

@@ -7,6 +7,10 @@ use std::{
     os::fd::{AsRawFd as _, BorrowedFd, RawFd},
 };
 
+use aya::Pod;
+
+/// `BPF_MAP_LOOKUP_ELEM`.
+const MAP_LOOKUP: libc::c_long = 1;
 /// `BPF_MAP_UPDATE_ELEM`, `include/uapi/linux/bpf.h`; the others too.
 const MAP_UPDATE: libc::c_long = 2;
 /// `BPF_MAP_DELETE_ELEM`.
@@ -15,6 +19,9 @@ const MAP_DELETE: libc::c_long = 3;
 const PROG_TEST_RUN: libc::c_long = 10;
 /// `BPF_MAP_FREEZE`.
 const MAP_FREEZE: libc::c_long = 22;
+
+/// `BPF_MAP_LOOKUP_BATCH`.
+const MAP_LOOKUP_BATCH: libc::c_long = 24;
 
 /// The part of `union bpf_attr` that `BPF_PROG_TEST_RUN` uses.
 #[repr(C)]
@@ -71,6 +78,60 @@ pub(super) fn put_map(maps: BorrowedFd<'_>, index: u32, map: BorrowedFd<'_>) -> 
     let map = map.as_raw_fd() as u32;
     let value = std::ptr::from_ref(&map).addr() as u64;
     bpf(MAP_UPDATE, &mut element(maps, &index, value))
+}
+
+/// Reads an element of an array whose values are as large as `value`.
+pub(super) fn read(map: BorrowedFd<'_>, index: u32, value: &mut [u16]) -> io::Result<()> {
+    bpf(MAP_LOOKUP, &mut element(map, &index, value.as_mut_ptr().addr() as u64))
+}
+
+/// The part of `union bpf_attr` for many elements of a map.
+#[repr(C)]
+struct Batch {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map: u32,
+    elem_flags: u64,
+    flags: u64,
+}
+
+/// Reads the first `count` elements of an array, which has values of this type, in one call.
+pub(super) fn read_all<V: Pod>(map: BorrowedFd<'_>, count: u32) -> io::Result<Vec<V>> {
+    let mut values: Vec<V> = Vec::with_capacity(count as usize);
+    let (mut keys, mut next) = (vec![0_u32; count as usize], 0_u32);
+    let mut batch = Batch {
+        in_batch: 0,
+        out_batch: std::ptr::from_mut(&mut next).addr() as u64,
+        keys: keys.as_mut_ptr().addr() as u64,
+        values: values.as_mut_ptr().addr() as u64,
+        count,
+        map: map.as_raw_fd() as u32,
+        elem_flags: 0,
+        flags: 0,
+    };
+    match bpf(MAP_LOOKUP_BATCH, &mut batch) {
+        // There is nothing behind them.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ if batch.count != count => return Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => {}
+    }
+    // SAFETY: the kernel has written so many values, and any bytes are one.
+    unsafe { values.set_len(count as usize) };
+    Ok(values)
+}
+
+/// The number of a map in an array of maps; `None` if there is none at this index.
+pub(super) fn map_at(maps: BorrowedFd<'_>, index: u32) -> io::Result<Option<u32>> {
+    let mut number = 0_u32;
+    let value = std::ptr::from_mut(&mut number).addr() as u64;
+    match bpf(MAP_LOOKUP, &mut element(maps, &index, value)) {
+        Ok(()) => Ok(Some(number)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Takes a map out of an array of maps, if there is one.

@@ -127,17 +127,27 @@ pub(super) struct Raw {
 /// The automaton of some rules, before it is minimised; `None` if it is too large. Transitions that never decide go to
 /// `shadows`.
 pub(super) fn raw(rules: &Rules, shadows: &mut Shadows) -> Option<Raw> {
-    let (classes, representatives) = classes(rules.kind, &rules.patterns);
+    raw_of(rules.kind, &rules.patterns, |matching| outcome(&rules.patterns, matching, shadows))
+}
+
+/// The automaton of some patterns for texts of a kind, before it is minimised; `None` if it is too large. `outcome` says what
+/// those that match say together.
+pub(super) fn raw_of(
+    kind: Kind,
+    patterns: &[Pattern],
+    mut outcome: impl FnMut(&[usize]) -> Outcome,
+) -> Option<Raw> {
+    let (classes, representatives) = classes(kind, patterns);
     let stride = representatives.len();
     let (rows, outcome_of, outcomes) = (vec![0; stride], vec![0], vec![Outcome::NONE]);
     let mut raw = Raw { classes, stride, rows, outcome_of, outcomes, start: 0 };
-    if rules.patterns.is_empty() {
+    if patterns.is_empty() {
         return Some(raw);
     }
-    let dfa = determinize(rules.kind, &rules.patterns, DFA_BYTES)?;
+    let dfa = determinize(kind, patterns, DFA_BYTES)?;
     let mut numbers = HashMap::from([(Outcome::NONE, 0)]);
     raw.start = append(&mut raw, &dfa, &representatives, |matching| {
-        let outcome = outcome(&rules.patterns, matching, shadows);
+        let outcome = outcome(matching);
         let next = numbers.len() as u32;
         let number = *numbers.entry(outcome).or_insert(next);
         (outcome, number)

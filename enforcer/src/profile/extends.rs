@@ -4,8 +4,8 @@
 //!
 //! What the extending profile says comes first. Its scalars win, budgets, responses and what is asked of TLS key by key. Stages of the same
 //! name are joined: its rules come before those of the base, and a default that it gives wins. Its other stages come
-//! behind those of the base, so that a run still starts in the base's first stage. Labels, exceptions and selections
-//! add up.
+//! behind those of the base, so that a run still starts in the base's first stage. Labels and exceptions add up.
+//! What the service enrols is each profile's own: two that selected the same could not be told apart.
 
 use std::sync::Arc;
 
@@ -88,7 +88,6 @@ fn join(document: &mut Document, base: Document, problems: &mut Vec<Problem>) {
         *own = own.or(base);
     }
     document.extends = base.extends;
-    document.select.extend(base.select);
     join_stages(document, base.stages, base.rules, problems);
     for label in &base.labels {
         if let Some(own) = document.labels.iter().find(|own| own.name.value == label.name.value) {

@@ -163,6 +163,21 @@ impl Glob {
         self.flat.iter().flat_map(|atoms| sequences(atoms, deleted)).collect()
     }
 
+    /// The texts that it matches when paths are written from their end: `/b/a` for `/a/b`.
+    pub(super) fn backwards(&self) -> Vec<Sequence> {
+        let slash = Atom::Byte(b'/');
+        let turned = self.flat.iter().map(|atoms| {
+            let mut components: Vec<&[Atom]> = atoms.split(|atom| *atom == slash).collect();
+            if components.first().is_some_and(|first| first.is_empty()) {
+                components.remove(0);
+            }
+            let parts =
+                components.into_iter().rev().flat_map(|part| [&[Atom::Byte(b'/')][..], part].concat());
+            parts.collect::<Vec<_>>()
+        });
+        turned.flat_map(|atoms| sequences(&atoms, false)).collect()
+    }
+
     /// How many alternatives it has.
     pub(super) fn alternatives(&self) -> usize {
         self.flat.len()

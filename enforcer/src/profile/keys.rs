@@ -309,7 +309,11 @@ pub(super) static EXCEPTION: Shape = Shape {
 
 /// Which commands the service enrols.
 pub(super) static SELECT: Shape = Shape::new(&[
-    field("argv", "globs for the command and its first arguments", Takes::List(&Takes::Text, true)),
+    field(
+        "argv",
+        "globs for the command and its first arguments, options left out; `**` is any number of them, `$` at the end says that there are no more",
+        Takes::List(&Takes::Text, true),
+    ),
     field("exe", "a glob for the program", Takes::Text),
     field("uid", "the user: a number or a name", Takes::Either(&[Takes::Number(0, UID_MAX), Takes::Name])),
     field("cwd", "a glob for the working directory", Takes::Text),

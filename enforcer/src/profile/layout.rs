@@ -99,15 +99,15 @@ impl Writer {
 }
 
 /// An automaton in words.
-struct Block {
-    words: Vec<u16>,
-    start: u16,
+pub(super) struct Block {
+    pub(super) words: Vec<u16>,
+    pub(super) start: u16,
     states: usize,
 }
 
 impl Block {
     /// Numbers states and outcomes and writes the words.
-    fn new(raw: &Raw) -> Result<Self, Excess> {
+    pub(super) fn new(raw: &Raw) -> Result<Self, Excess> {
         let width = raw.stride;
         let row = |state: u32| &raw.rows[state as usize * width..][..width];
         // Nothing that follows changes what such a state says.
@@ -163,9 +163,9 @@ impl Block {
 }
 
 /// What there is too much of, how much, and how much there may be.
-type Excess = (&'static str, usize, usize);
+pub(super) type Excess = (&'static str, usize, usize);
 
 /// Refuses too much of something.
-fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), Excess> {
+pub(super) fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), Excess> {
     if found > limit { Err((what, found, limit)) } else { Ok(()) }
 }

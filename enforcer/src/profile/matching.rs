@@ -109,7 +109,7 @@ pub(super) fn sample(sequence: &[Step]) -> Vec<u8> {
                 _ => last,
             })),
             Step::Name | Step::Anything => text.push(b'x'),
-            Step::Directories | Step::Arguments => {}
+            Step::Directories | Step::Arguments | Step::Options | Step::Interpreter => {}
             Step::ProgramDirectory => text.extend(b"/usr/bin/"),
         }
     }

@@ -37,6 +37,7 @@ pub(crate) mod quote;
 pub mod resolve;
 pub mod schema;
 pub mod select;
+pub mod selection;
 pub mod sets;
 mod shape;
 pub mod sockets;
@@ -57,6 +58,7 @@ pub use glob::ANCHOR_NAMES;
 pub use host::{Host, Registry};
 pub use resolve::Names;
 pub use select::Select;
+pub use selection::Selection;
 pub use variables::Variable;
 
 /// Finds and compiles the profile that `--profile` names.

@@ -30,6 +30,11 @@ pub(super) enum Step {
     Anything,
     /// Any number of arguments, each with its separator before it.
     Arguments,
+    /// The same of those that begin with `-`.
+    Options,
+    /// The path of a program that runs scripts, itself perhaps run by `env`, with options, and what is before a script's name:
+    /// `/usr/bin/env node /usr/bin/`, say, with separators instead of the spaces.
+    Interpreter,
 }
 
 /// What the wildcards of steps match.
@@ -103,6 +108,19 @@ impl Step {
                     .for_each(|byte| see(byte, byte));
             }
             Self::Arguments => see(SEPARATOR, SEPARATOR),
+            Self::Options => {
+                see(SEPARATOR, SEPARATOR);
+                see(b'-', b'-');
+            }
+            Self::Interpreter => {
+                see(SEPARATOR, SEPARATOR);
+                see(b'-', b'-');
+                INTERPRETERS
+                    .iter()
+                    .flat_map(|name| name.bytes())
+                    .chain(*b"/env")
+                    .for_each(|byte| see(byte, byte));
+            }
             Self::Anything => {}
         }
     }
@@ -114,6 +132,10 @@ pub(super) const NOT_SLASH: [(u8, u8); 2] = [(1, b'/' - 1), (b'/' + 1, u8::MAX)]
 /// Where programs are that are named without a path.
 pub(super) const PROGRAM_DIRECTORIES: [&str; 6] =
     ["/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"];
+
+/// Programs that run a script which is named by their first argument that is no option. A version may be behind the last one.
+const INTERPRETERS: [&str; 12] =
+    ["node", "nodejs", "bun", "deno", "sh", "bash", "dash", "ash", "zsh", "perl", "ruby", "python"];
 
 /// Texts that a rule matches.
 pub(super) type Sequence = Vec<Step>;
@@ -228,6 +250,14 @@ fn build(
                     builder.patch(id, inside).ok()?;
                     builder.patch(id, child).ok()?;
                 }
+                Step::Options => {
+                    let options = options(&mut builder, child)?;
+                    builder.patch(id, options).ok()?;
+                }
+                Step::Interpreter => {
+                    let interpreter = interpreter(&mut builder, child)?;
+                    builder.patch(id, interpreter).ok()?;
+                }
                 Step::Arguments => {
                     let inside = builder.add_union(Vec::new()).ok()?;
                     let again = sparse(&mut builder, &[(0, u8::MAX)], inside)?;
@@ -258,4 +288,74 @@ fn build(
 /// A state that takes one byte of some ranges.
 fn sparse(builder: &mut Builder, ranges: &[(u8, u8)], next: StateID) -> Option<StateID> {
     builder.add_sparse(ranges.iter().map(|&(start, end)| Transition { start, end, next }).collect()).ok()
+}
+
+/// Any number of options, before what comes next.
+fn options(builder: &mut Builder, next: StateID) -> Option<StateID> {
+    let begin = builder.add_union(vec![next]).ok()?;
+    let inside = builder.add_union(vec![next]).ok()?;
+    let again = sparse(builder, Alphabet::Argument.any(), inside)?;
+    let dash = sparse(builder, &[(b'-', b'-')], inside)?;
+    let first = sparse(builder, &[(SEPARATOR, SEPARATOR)], dash)?;
+    builder.patch(inside, again).ok()?;
+    builder.patch(inside, first).ok()?;
+    builder.patch(begin, first).ok()?;
+    Some(begin)
+}
+
+/// [`Step::Interpreter`], before what comes next.
+fn interpreter(builder: &mut Builder, next: StateID) -> Option<StateID> {
+    let script = argument(builder, next)?;
+    let behind = options(builder, script)?;
+    let mut names = Vec::new();
+    for name in INTERPRETERS {
+        let end = if name == "python" {
+            let version = builder.add_union(vec![behind]).ok()?;
+            let again = sparse(builder, Alphabet::Argument.not_slash(), version)?;
+            builder.patch(version, again).ok()?;
+            version
+        } else {
+            behind
+        };
+        names.push(word(builder, name, end)?);
+    }
+    let interpreter = builder.add_union(names).ok()?;
+    let run = argument(builder, interpreter)?;
+    let by_env = options(builder, run)?;
+    let env = word(builder, "env", by_env)?;
+    let either = builder.add_union(vec![interpreter, env]).ok()?;
+    let path = directories(builder, either)?;
+    sparse(builder, &[(b'/', b'/')], path)
+}
+
+/// A separator, and before what comes next perhaps directories; of what begins as an option does, it is one.
+fn argument(builder: &mut Builder, next: StateID) -> Option<StateID> {
+    let path = within(builder, next)?;
+    let begins = [(1, SEPARATOR - 1), (SEPARATOR + 1, b'-' - 1), (b'-' + 1, b'/' - 1), (b'/' + 1, u8::MAX)];
+    let relative = sparse(builder, &begins, path)?;
+    let root = builder.add_union(vec![next, path]).ok()?;
+    let absolute = sparse(builder, &[(b'/', b'/')], root)?;
+    let begin = builder.add_union(vec![next, relative, absolute]).ok()?;
+    sparse(builder, &[(SEPARATOR, SEPARATOR)], begin)
+}
+
+/// Directories, or none, of a path.
+fn directories(builder: &mut Builder, next: StateID) -> Option<StateID> {
+    let inside = within(builder, next)?;
+    builder.add_union(vec![next, inside]).ok()
+}
+
+/// The rest of directories, up to a slash.
+fn within(builder: &mut Builder, next: StateID) -> Option<StateID> {
+    let inside = builder.add_union(Vec::new()).ok()?;
+    let again = sparse(builder, Alphabet::Argument.any(), inside)?;
+    let out = sparse(builder, &[(b'/', b'/')], next)?;
+    builder.patch(inside, again).ok()?;
+    builder.patch(inside, out).ok()?;
+    Some(inside)
+}
+
+/// These bytes.
+fn word(builder: &mut Builder, word: &str, next: StateID) -> Option<StateID> {
+    word.bytes().rev().try_fold(next, |next, byte| sparse(builder, &[(byte, byte)], next))
 }

@@ -190,7 +190,7 @@ impl<'p> Judge<'p> {
 /// Whether something was decided without asking the profile.
 const fn is_carried(reason: Reason) -> bool {
     match reason {
-        Reason::Rule | Reason::Default | Reason::Private => false,
+        Reason::Rule | Reason::Default | Reason::Private | Reason::Service => false,
         Reason::Unresolved
         | Reason::TooLong
         | Reason::NoScratch

@@ -146,6 +146,7 @@ impl Denial {
             }
             Reason::Outside => "it is not of this run, or in another stage of it".to_owned(),
             Reason::Traced => "a process of the run traces it, and it leads to another stage, or rules are about its arguments".to_owned(),
+            Reason::Service => "what is in a run has no say in the service".to_owned(),
             Reason::Resolver => "it goes to the run's resolver".to_owned(),
         }
     }

@@ -9,7 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use enforcer_common::{Budget, Reason, Verdict, run::Counters};
+use enforcer_common::{Budget, Reason, Verdict, budget::HALTED, run::Counters};
+use tokio::sync::broadcast;
 
 use super::{
     Denial, Legend,
@@ -17,13 +18,17 @@ use super::{
     fold::{Fold, Show},
     host::{Clock, rfc3339},
     json::{self, Line},
-    line::{self, DENIED, NAME},
+    line::{self as shown, DENIED, NAME},
     summary::Summary,
     target::Target,
-    terminal::Terminal,
+    terminal::{Terminal, warning},
 };
 use crate::{
     cli::output::Verbosity,
+    daemon::{
+        claim::Listener,
+        control::protocol::{Reply, line},
+    },
     events::{Attribution, Image, Images, pump::Observed},
     exit::Exit,
     profile::Budgets,
@@ -47,6 +52,10 @@ pub struct Reporter {
     seq: u64,
     /// The names that led to addresses.
     names: HashMap<IpAddr, Arc<str>>,
+    /// Who else is told, and of which run.
+    tap: Option<(broadcast::Sender<Arc<str>>, u32)>,
+    /// Who has asked the service for the run.
+    listener: Option<Listener>,
 }
 
 /// How a run ended.
@@ -76,6 +85,8 @@ impl Reporter {
             clock: Clock::current(),
             seq: 0,
             names: HashMap::new(),
+            tap: None,
+            listener: None,
         }
     }
 
@@ -84,6 +95,29 @@ impl Reporter {
         if self.names.len() < NAMES {
             self.names.insert(address, name.into());
         }
+    }
+
+    /// Tells others, too, as lines of the service's protocol.
+    pub(crate) fn tap(&mut self, to: broadcast::Sender<Arc<str>>, run: u32) {
+        self.tap = Some((to, run));
+    }
+
+    /// Tells whoever has asked the service for this run what is said of it.
+    pub(crate) fn tell(&mut self, listener: Listener) {
+        self.listener = Some(listener);
+    }
+
+    /// Says something.
+    fn say(&self, text: &str) {
+        self.terminal.print(text);
+        if let Some(listener) = &self.listener {
+            listener.tell(Reply::Told(text.to_owned()));
+        }
+    }
+
+    /// Says that something went wrong.
+    fn caution(&self, text: &str) {
+        self.say(&warning(text));
     }
 
     /// Begins the record.
@@ -112,6 +146,14 @@ impl Reporter {
         if let Target::Address { address, host, .. } = &mut denial.target {
             *host = self.names.get(&address.ip()).cloned();
         }
+        let tapped = self.tap.as_ref().filter(|(to, _)| to.receiver_count() > 0);
+        if let Some((to, run)) = tapped {
+            let event = serde_json::to_value(self.event(&denial, observed)).unwrap_or_default();
+            if let Ok(line) = line(&Reply::Event { run: *run, event }) {
+                // Who was there a moment ago may have gone.
+                let _ = to.send(line.into());
+            }
+        }
         if self.json.is_some() {
             let event = self.event(&denial, observed);
             if let Some(json) = &mut self.json {
@@ -127,10 +169,10 @@ impl Reporter {
             return;
         }
         match show {
-            Show::Yes => self.terminal.print(&line::line(&denial, &self.legend)),
+            Show::Yes => self.say(&shown::line(&denial, &self.legend)),
             Show::LastOfKind => {
                 let (who, kind) = (denial.who(), denial.kind.action());
-                self.terminal.print(&format!("enforcer: further {kind} denials of {who} are counted only"));
+                self.say(&format!("enforcer: further {kind} denials of {who} are counted only"));
             }
             Show::No => {}
         }
@@ -142,9 +184,9 @@ impl Reporter {
             return;
         }
         if self.exceptions.insert(used.clone()) {
-            self.terminal.print(&match self.exceptions.len() > EXCEPTIONS {
+            self.say(&match self.exceptions.len() > EXCEPTIONS {
                 true => "enforcer: further uses of exceptions are in the record only".to_owned(),
-                false => line::line(&used, &self.legend),
+                false => shown::line(&used, &self.legend),
             });
         }
     }
@@ -152,21 +194,23 @@ impl Reporter {
     /// The run was tripped by `image`; `done` says what became of it.
     pub fn tripped(&mut self, counters: &Counters, image: Option<&Image>, done: &str) {
         let who = who(image);
-        let why = self.legend.over(tripped_by(counters).map_or(u16::MAX, |budget| budget as u16));
-        self.terminal
-            .print(&format!("enforcer: {DENIED}tripped{DENIED:#}  {NAME}{who}{NAME:#}  {why}: {done}"));
+        let why = match counters.tripped {
+            HALTED => "it was ended by request".to_owned(),
+            _ => self.legend.over(tripped_by(counters).map_or(u16::MAX, |budget| budget as u16)),
+        };
+        self.say(&format!("enforcer: {DENIED}tripped{DENIED:#}  {NAME}{who}{NAME:#}  {why}: {done}"));
     }
 
     /// Something went wrong.
     pub fn warning(&self, text: &str) {
-        self.terminal.warning(text);
+        self.caution(text);
     }
 
     /// There is a pause: what was written should be where it can be read.
     pub fn flush(&mut self) {
         if let Some(error) = self.json.as_mut().and_then(json::Writer::flush) {
             let text = format!("failed to write the record: {error}; it ends here, enforcement goes on");
-            self.terminal.warning(&text);
+            self.caution(&text);
         }
     }
 
@@ -184,18 +228,18 @@ impl Reporter {
         let verbosity = self.terminal.verbosity();
         let anything = summary.denied() > 0 || self.fold.events() > 0;
         if verbosity >= Verbosity::Verbose || (anything && verbosity == Verbosity::Normal) {
-            self.terminal.print(&summary.text());
+            self.say(&summary.text());
         } else if anything {
-            self.terminal.print(&summary.headline());
+            self.say(&summary.headline());
         }
         for over in self.would_trip(&counters) {
-            self.terminal.warning(&over);
+            self.caution(&over);
         }
         for loss in summary.losses() {
-            self.terminal.warning(&loss);
+            self.caution(&loss);
         }
         if let Some(leftover) = summary.leftover() {
-            self.terminal.warning(&leftover);
+            self.caution(&leftover);
         }
         if let Some(json) = &mut self.json {
             let budgets = &self.legend.budgets;
@@ -203,7 +247,7 @@ impl Reporter {
         }
         self.flush();
         if let Some(error) = self.json.as_ref().and_then(json::Writer::error) {
-            self.terminal.warning(&format!("the record is incomplete: {error}"));
+            self.caution(&format!("the record is incomplete: {error}"));
         }
     }
 

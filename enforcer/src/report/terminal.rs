@@ -17,13 +17,25 @@ const NOTE: Style = AnsiColor::Cyan.on_default();
 pub struct Terminal {
     color: ColorChoice,
     verbosity: Verbosity,
+    run: Option<u32>,
+}
+
+/// A line that says that something went wrong.
+pub(crate) fn warning(line: &str) -> String {
+    format!("enforcer: {ERROR}warning:{ERROR:#} {line}")
 }
 
 impl Terminal {
     /// stderr.
     #[must_use]
     pub const fn stderr(color: ColorChoice, verbosity: Verbosity) -> Self {
-        Self { color, verbosity }
+        Self { color, verbosity, run: None }
+    }
+
+    /// The same for what is said of one run among others: each line begins with its number.
+    #[must_use]
+    pub const fn of_run(self, run: u32) -> Self {
+        Self { run: Some(run), ..self }
     }
 
     /// How much is said.
@@ -43,6 +55,10 @@ impl Terminal {
     pub fn print(&self, lines: &str) {
         let text =
             if self.has_color() { lines.to_owned() } else { anstream::adapter::strip_str(lines).to_string() };
+        let text = match self.run {
+            Some(run) => text.lines().map(|line| format!("run {run}: {line}\n")).collect(),
+            None => text,
+        };
         let mut stream = AutoStream::new(std::io::stderr().lock(), ColorChoice::AlwaysAnsi);
         let _ = stream.write_all(format!("{}\n", text.trim_end_matches('\n')).as_bytes());
     }
@@ -63,7 +79,7 @@ impl Terminal {
 
     /// A line that is said in any case: something went wrong.
     pub fn warning(&self, line: &str) {
-        self.print(&format!("enforcer: {ERROR}warning:{ERROR:#} {line}"));
+        self.print(&warning(line));
     }
 
     /// Why there is no answer.

@@ -49,16 +49,40 @@ impl Places {
     ///
     /// The working directory has gone, the user has no home, or a variable is no absolute path.
     pub fn find(invoker: &Invoker, variables: &[profile::Variable]) -> Result<Self, Error> {
-        let workspace = std::env::current_dir().and_then(resolve);
-        let home = invoker.home().ok_or(Error::NoHome { uid: invoker.uid.as_raw() })?;
-        let tmp = invoker.environment.absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
+        Self::find_but([None, None, None], invoker, variables)
+    }
+
+    /// The same, but for what is given in the order of the anchors, which is taken as it is.
+    ///
+    /// # Errors
+    ///
+    /// As above, about what is not given.
+    pub fn find_but(
+        [workspace, home, tmp]: [Option<PathBuf>; NAMES.len()],
+        invoker: &Invoker,
+        variables: &[profile::Variable],
+    ) -> Result<Self, Error> {
+        let found = |path: io::Result<PathBuf>, what| path.and_then(resolve).map_err(Error::system(what));
+        let environment = &invoker.environment;
         let mut places = Self {
-            workspace: workspace.map_err(Error::system("find the working directory"))?,
-            home: resolve(home).map_err(Error::system("resolve the home directory"))?,
-            tmp: resolve(tmp).map_err(Error::system("resolve the directory for temporary files"))?,
+            workspace: match workspace {
+                Some(given) => given,
+                None => found(std::env::current_dir(), "find the working directory")?,
+            },
+            home: match (home, invoker.home()) {
+                (Some(given), _) => given,
+                (None, Some(home)) => found(Ok(home), "resolve the home directory")?,
+                (None, None) => return Err(Error::NoHome { uid: invoker.uid.as_raw() }),
+            },
+            tmp: match tmp {
+                Some(given) => given,
+                None => {
+                    let tmp = environment.absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
+                    found(Ok(tmp), "resolve the directory for temporary files")?
+                }
+            },
             variables: Vec::new(),
         };
-        let environment = &invoker.environment;
         places.variables = variables
             .iter()
             .map(|variable| places.variable(variable, environment))

@@ -3,7 +3,7 @@
 //! The circuit breaker's other half. The kernel trips the run and ends whoever attempts anything more; what only
 //! sleeps or computes is ended, or frozen, from here.
 
-use std::fs::File;
+use std::{fs::File, io, path::Path};
 
 use enforcer_common::run::Counters;
 
@@ -12,7 +12,7 @@ use crate::profile::{Budgets, OnTrip};
 
 /// Waits for the trip, and answers it.
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub(crate) struct Breaker {
     cgroup: Option<Cgroup>,
     answer: OnTrip,
     state: State,
@@ -28,22 +28,38 @@ enum State {
 
 impl Breaker {
     /// For a run with these budgets. Without any, or in audit mode, there is nothing that could trip it.
-    pub(super) fn new(budgets: &Budgets, answer: OnTrip, enforces: bool) -> Result<Self, Error> {
+    pub(crate) fn new(budgets: &Budgets, answer: OnTrip, enforces: bool) -> Result<Self, Error> {
         let limited = enforces && budgets.0.iter().any(Option::is_some);
         let cgroup =
             if limited { Some(Cgroup::create().map_err(|source| Error::Cgroup { source })?) } else { None };
         Ok(Self { cgroup, answer, state: State::Running })
     }
 
+    /// For a run that the kernel has begun with this process, which is put into a cgroup of the run's own.
+    pub(crate) fn around(pid: u32, answer: OnTrip) -> io::Result<Self> {
+        let cgroup = Cgroup::around(pid)?;
+        Ok(Self { cgroup: Some(cgroup), answer, state: State::Running })
+    }
+
+    /// For a run that has no cgroup: what attempts nothing cannot be ended.
+    pub(crate) const fn without(answer: OnTrip) -> Self {
+        Self { cgroup: None, answer, state: State::Running }
+    }
+
+    /// The run's cgroup.
+    pub(crate) fn dir(&self) -> Option<&Path> {
+        self.cgroup.as_ref().map(Cgroup::dir)
+    }
+
     /// What the first process of the run writes `0` to.
-    pub(super) fn entrance(&self) -> Result<Option<File>, Error> {
+    pub(crate) fn entrance(&self) -> Result<Option<File>, Error> {
         let entrance = self.cgroup.as_ref().map(Cgroup::entrance).transpose();
         entrance.map_err(|source| Error::Cgroup { source })
     }
 
     /// Answers the trip if there was one; says what was done, the first time. To be called again and again: what is
     /// being made while everything is killed may be missed once.
-    pub(super) fn check(&mut self, counters: &Counters) -> Option<String> {
+    pub(crate) fn check(&mut self, counters: &Counters) -> Option<String> {
         let cgroup = self.cgroup.as_ref().filter(|_| counters.tripped != 0)?;
         match self.state {
             State::Frozen => None,
@@ -75,7 +91,7 @@ impl Breaker {
     }
 
     /// Whether the run is frozen: COMMAND will not end by itself.
-    pub(super) fn is_frozen(&self) -> bool {
+    pub(crate) fn is_frozen(&self) -> bool {
         self.state == State::Frozen
     }
 }

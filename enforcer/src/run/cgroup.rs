@@ -17,16 +17,14 @@ const PREFIX: &str = "enforcer-run-";
 
 /// A cgroup of a run's own, below ours.
 #[derive(Debug)]
-pub(super) struct Cgroup {
+pub(crate) struct Cgroup {
     dir: PathBuf,
 }
 
 impl Cgroup {
     /// Makes one, and clears away those of earlier runs that have nothing in them any more.
-    pub(super) fn create() -> io::Result<Self> {
-        let place = fs::read_to_string("/proc/self/cgroup")?;
-        let own = own(&place).ok_or_else(|| io::Error::other("this process is in no cgroup of version 2"))?;
-        let own = mount()?.join(own);
+    pub(crate) fn create() -> io::Result<Self> {
+        let own = directory("self")?;
         for entry in fs::read_dir(&own)?.flatten() {
             let name = entry.file_name();
             // One may be empty because its run is only about to begin.
@@ -36,29 +34,42 @@ impl Cgroup {
                 let _ = fs::remove_dir(entry.path());
             }
         }
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let dir = own.join(format!("{PREFIX}{}-{time}", std::process::id()));
+        let dir = own.join(format!("{PREFIX}{}-{}", std::process::id(), time()));
         fs::create_dir(&dir)?;
         Ok(Self { dir })
     }
 
+    /// Makes one below that of a process, and puts the process into it.
+    pub(crate) fn around(pid: u32) -> io::Result<Self> {
+        let place = directory(&pid.to_string())?;
+        let within =
+            place.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX));
+        if within {
+            return Ok(Self { dir: place }); // A service before us has.
+        }
+        let made = Self { dir: place.join(format!("{PREFIX}{pid}-{}", time())) };
+        fs::create_dir(&made.dir)?;
+        fs::write(made.dir.join("cgroup.procs"), pid.to_string())?;
+        Ok(made)
+    }
+
     /// Where a process that writes `0` enters.
-    pub(super) fn entrance(&self) -> io::Result<File> {
+    pub(crate) fn entrance(&self) -> io::Result<File> {
         OpenOptions::new().write(true).open(self.dir.join("cgroup.procs"))
     }
 
     /// Kills everything in it.
-    pub(super) fn kill(&self) -> io::Result<()> {
+    pub(crate) fn kill(&self) -> io::Result<()> {
         fs::write(self.dir.join("cgroup.kill"), "1")
     }
 
     /// Stops everything in it.
-    pub(super) fn freeze(&self) -> io::Result<()> {
+    pub(crate) fn freeze(&self) -> io::Result<()> {
         fs::write(self.dir.join("cgroup.freeze"), "1")
     }
 
     /// Its directory.
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 }
@@ -70,7 +81,19 @@ impl Drop for Cgroup {
     }
 }
 
-/// The path of our own cgroup in the hierarchy, from `/proc/self/cgroup` (cgroups(7)).
+/// What tells cgroups of processes with one number apart.
+fn time() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()
+}
+
+/// The directory of a process's cgroup.
+fn directory(pid: &str) -> io::Result<PathBuf> {
+    let place = fs::read_to_string(Path::new("/proc").join(pid).join("cgroup"))?;
+    let own = own(&place).ok_or_else(|| io::Error::other("the process is in no cgroup of version 2"))?;
+    Ok(mount()?.join(own))
+}
+
+/// The path of a process's own cgroup in the hierarchy, from `/proc/self/cgroup` (cgroups(7)).
 fn own(cgroup: &str) -> Option<&str> {
     cgroup.lines().find_map(|line| line.strip_prefix("0::")).map(|path| path.trim_start_matches('/'))
 }

@@ -12,6 +12,6 @@ mod policy;
 mod service;
 
 pub(crate) use destinations::{Destinations, Way};
-pub(super) use leases::Leases;
+use leases::Leases;
 pub(crate) use leases::{join, now};
-pub(super) use service::{Note, Service};
+pub(crate) use service::{Note, Service};

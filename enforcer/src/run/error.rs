@@ -4,7 +4,7 @@
 
 use std::{ffi::OsString, io, path::PathBuf};
 
-use crate::{exit::Exit, kernel, profile, report::escape::escape};
+use crate::{daemon::control::client, exit::Exit, kernel, profile, report::escape::escape};
 use std::os::unix::ffi::OsStrExt as _;
 
 /// Why COMMAND was not started. Each message says how to mend it, where that can be known.
@@ -25,11 +25,28 @@ pub enum Error {
         available: String,
     },
     /// We are not root.
-    #[error("enforcing takes root privileges; run it as\n  {command_line}\n(COMMAND itself will run as you)")]
+    #[error(
+        "enforcing takes root privileges; run it as\n  {command_line}\n(COMMAND itself will run as you), or start the service \
+         (`systemctl start enforcer`), by which members of the group enforcer may run commands"
+    )]
     NotPrivileged {
         /// What to type.
         command_line: String,
     },
+    /// The service runs COMMAND, which cannot do this.
+    #[error(
+        "{option} takes root, also where the service runs COMMAND: call it by sudo, or leave that to the service"
+    )]
+    RootOnly {
+        /// What was asked for.
+        option: &'static str,
+    },
+    /// The service has refused, or cannot be reached.
+    #[error("{0}; or run it as root, by sudo")]
+    Service(client::Error),
+    /// The service did not do what it should.
+    #[error("the service did not run COMMAND: {0}")]
+    NotServed(&'static str),
     /// sudo's variables make no sense.
     #[error("{name} is `{}`, so the user who called sudo is not known; without sudo unset SUDO_UID and SUDO_GID", shown(.value))]
     SudoVariable {

@@ -35,20 +35,20 @@ use crate::{
 const EXCEPTIONS: usize = 1000;
 
 /// What is kept of a run.
-pub(super) struct Evidence {
-    pub(super) run: String,
-    pub(super) log: Option<Log>,
+pub(crate) struct Evidence {
+    pub(crate) run: String,
+    pub(crate) log: Option<Log>,
     /// What is told before COMMAND starts.
-    pub(super) opening: Vec<Entry>,
-    pub(super) attest: Option<Attest>,
-    pub(super) legend: Legend,
-    pub(super) terminal: Terminal,
-    pub(super) told: Told,
+    pub(crate) opening: Vec<Entry>,
+    pub(crate) attest: Option<Attest>,
+    pub(crate) legend: Legend,
+    pub(crate) terminal: Terminal,
+    pub(crate) told: Told,
 }
 
 /// What was told so far.
 #[derive(Default)]
-pub(super) struct Told {
+pub(crate) struct Told {
     exceptions: HashSet<Denial>,
     uses: BTreeMap<String, u64>,
     last: Option<Head>,
@@ -56,27 +56,27 @@ pub(super) struct Told {
 }
 
 /// A statement that was asked for.
-pub(super) struct Attest {
-    pub(super) file: File,
-    pub(super) products: Vec<PathBuf>,
-    pub(super) signer: Option<Signer>,
-    pub(super) credentials: Credentials,
+pub(crate) struct Attest {
+    pub(crate) file: File,
+    pub(crate) products: Vec<PathBuf>,
+    pub(crate) signer: Option<Signer>,
+    pub(crate) credentials: Credentials,
 }
 
 /// How a run ended, for evidence.
-pub(super) struct End<'a> {
-    pub(super) ending: &'a Ending,
+pub(crate) struct End<'a> {
+    pub(crate) ending: &'a Ending,
     /// Whether the kernel could be asked for its counts.
-    pub(super) counted: bool,
-    pub(super) recording: Option<Hash>,
-    pub(super) trace: Option<&'a Trace>,
+    pub(crate) counted: bool,
+    pub(crate) recording: Option<Hash>,
+    pub(crate) trace: Option<&'a Trace>,
     /// What the run made; none if there is to be no statement.
-    pub(super) subjects: Option<Vec<Subject>>,
+    pub(crate) subjects: Option<Vec<Subject>>,
 }
 
 impl Evidence {
     /// Before COMMAND starts.
-    pub(super) fn begin(&mut self) -> Result<(), Error> {
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
         let opening = std::mem::take(&mut self.opening);
         if let Some(log) = &self.log {
             self.told.last = Some(log.append(&opening)?);
@@ -85,13 +85,13 @@ impl Evidence {
     }
 
     /// COMMAND was not started after all.
-    pub(super) fn refused(&mut self, error: &Error) {
+    pub(crate) fn refused(&mut self, error: &Error) {
         let (run, why) = (self.run.clone(), escape_all(error.to_string().as_bytes()));
         self.tell(Entry::Refused(Refused { run, why }));
     }
 
     /// A decision was made.
-    pub(super) fn observe(&mut self, observed: &Observed<'_>) {
+    pub(crate) fn observe(&mut self, observed: &Observed<'_>) {
         let record = &observed.record;
         if self.log.is_none() || record.exception == 0 || record.verdict != Verdict::Allow {
             return;
@@ -117,7 +117,7 @@ impl Evidence {
     }
 
     /// The run was tripped.
-    pub(super) fn tripped(
+    pub(crate) fn tripped(
         &mut self,
         counters: &enforcer_common::run::Counters,
         image: Option<&Image>,
@@ -129,7 +129,7 @@ impl Evidence {
     }
 
     /// What a run made that ended so. An error has been told.
-    pub(super) fn subjects(&self, exit: Exit) -> Result<Option<Vec<Subject>>, ()> {
+    pub(crate) fn subjects(&self, exit: Exit) -> Result<Option<Vec<Subject>>, ()> {
         let Some(attest) = &self.attest else { return Ok(None) };
         if !exit.is_success() {
             self.terminal.note("there is no statement: COMMAND did not succeed");
@@ -146,7 +146,7 @@ impl Evidence {
     }
 
     /// The run is over. Whether all that was asked for is there.
-    pub(super) fn end(mut self, end: End<'_>) -> bool {
+    pub(crate) fn end(mut self, end: End<'_>) -> bool {
         let End { ending, counted, recording, trace, subjects } = end;
         let verdicts = Verdicts {
             run: self.run.clone(),

@@ -7,7 +7,7 @@
 //! read, written or started on the user's behalf before that happens with the user's rights.
 
 pub mod anchors;
-mod breaker;
+pub(crate) mod breaker;
 mod cgroup;
 pub mod child;
 pub mod choose;
@@ -16,16 +16,18 @@ pub mod credentials;
 pub(crate) mod egress;
 pub mod environment;
 mod error;
-mod evidenced;
+pub(crate) mod evidenced;
 pub mod inherited;
 pub mod invoker;
 mod plan;
-mod readable;
-mod recorded;
+pub(crate) mod readable;
+pub(crate) mod recorded;
 pub mod registry;
+mod served;
 pub mod signals;
 pub mod sudo;
 mod supervise;
+pub(crate) mod watch;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -79,6 +81,9 @@ pub fn run(options: &Options, terminal: &Terminal) -> Result<Exit, Error> {
         .map_err(Error::system("start the runtime"))?;
     let exit = runtime.block_on(async {
         let signals = Signals::new(&blocked).map_err(Error::system("wait for signals"))?;
+        if !invoker::privileged() && served::is_there() {
+            return served::run(options, terminal, &signals, inherited).await;
+        }
         let plan = tokio::select! {
             biased;
             signal = signals.asked_to_stop() => {

@@ -129,7 +129,8 @@ impl Plan {
             None => None,
         };
         let run = Recorded {
-            options,
+            command: &options.command,
+            unmasked: options.unmasked,
             invoker: &invoker,
             file: &file,
             text: &text,
@@ -138,7 +139,7 @@ impl Plan {
             registries: &registries,
             enforces: !audit,
         };
-        let evidence = evidence(&run, &credentials, terminal)?;
+        let evidence = evidence(&run, options, &credentials, terminal)?;
         let recording = setup.record.then(|| (writer, run.facts()));
         let table = profile.table;
         Ok(Self {
@@ -243,8 +244,13 @@ fn warn(profile: &Compiled, places: &Places, invoker: &Invoker, terminal: &Termi
 }
 
 /// What is left for others to check, with our own rights: what it is made of is not the user's to change.
-fn evidence(run: &Recorded<'_>, credentials: &Credentials, terminal: &Terminal) -> Result<Evidence, Error> {
-    let Recorded { options, invoker, legend, .. } = *run;
+fn evidence(
+    run: &Recorded<'_>,
+    options: &Options,
+    credentials: &Credentials,
+    terminal: &Terminal,
+) -> Result<Evidence, Error> {
+    let Recorded { invoker, legend, .. } = *run;
     let signer = options.sign.as_deref().map(Signer::read).transpose()?;
     let log = options.evidence.as_deref().map(|path| Log::open(path, signer.clone())).transpose()?;
     let name = name_of_run().map_err(Error::system("name the run"))?;

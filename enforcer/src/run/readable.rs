@@ -15,7 +15,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 /// # Errors
 ///
 /// The kernel's.
-pub(super) fn readable(file: &impl AsFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn readable(file: &impl AsFd) -> io::Result<AsyncFd<OwnedFd>> {
     let fd = file.as_fd().try_clone_to_owned()?;
     // SAFETY: the descriptor is owned by what is returned; it is closed with it, and nobody can exchange it before.
     unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)

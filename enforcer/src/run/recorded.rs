@@ -2,9 +2,9 @@
 
 //! What a recording says of a run besides what happens.
 
-use std::{os::unix::ffi::OsStrExt as _, path::Path};
+use std::{ffi::OsString, os::unix::ffi::OsStrExt as _, path::Path};
 
-use super::{Options, egress, invoker::Invoker, registry::Registries};
+use super::{egress, invoker::Invoker, registry::Registries};
 use crate::{
     dns::hosts::Hosts,
     evidence::{Entry, Hash, entry},
@@ -28,24 +28,27 @@ const HOSTS: usize = 4096;
 const COMMAND: usize = 1 << 16;
 
 /// A run that is recorded.
-pub(super) struct Recorded<'a> {
-    pub(super) options: &'a Options,
-    pub(super) invoker: &'a Invoker,
-    pub(super) file: &'a Path,
-    pub(super) text: &'a Text,
-    pub(super) profile: &'a Compiled,
-    pub(super) legend: &'a Legend,
-    pub(super) registries: &'a Registries,
-    pub(super) enforces: bool,
+pub(crate) struct Recorded<'a> {
+    /// The command as it was typed, and its arguments.
+    pub(crate) command: &'a [OsString],
+    /// Whether secrets in arguments are written down as they are.
+    pub(crate) unmasked: bool,
+    pub(crate) invoker: &'a Invoker,
+    pub(crate) file: &'a Path,
+    pub(crate) text: &'a Text,
+    pub(crate) profile: &'a Compiled,
+    pub(crate) legend: &'a Legend,
+    pub(crate) registries: &'a Registries,
+    pub(crate) enforces: bool,
 }
 
 impl Recorded<'_> {
     /// The beginning of the recording.
-    pub(super) fn facts(&self) -> Facts {
-        let Self { options, invoker, file, legend, .. } = self;
+    pub(crate) fn facts(&self) -> Facts {
+        let Self { command, invoker, file, legend, .. } = self;
         let environment = invoker.environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let mask = if options.unmasked { Mask::nothing() } else { Mask::secrets(environment) };
-        let command: Vec<_> = options.command.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let mask = if self.unmasked { Mask::nothing() } else { Mask::secrets(environment) };
+        let command: Vec<_> = command.iter().map(|word| word.as_bytes().to_vec()).collect();
         let boottime = egress::now().unwrap_or_default().as_nanos();
         let header = Header {
             version: VERSION,
@@ -80,10 +83,10 @@ impl Recorded<'_> {
     }
 
     /// What evidence says before COMMAND starts.
-    pub(super) fn opening(&self, run: &str) -> Vec<Entry> {
-        let Self { options, invoker, file, text, legend, .. } = self;
+    pub(crate) fn opening(&self, run: &str) -> Vec<Entry> {
+        let Self { command, invoker, file, text, legend, .. } = self;
         let environment = invoker.environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let command: Vec<_> = options.command.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let command: Vec<_> = command.iter().map(|word| word.as_bytes().to_vec()).collect();
         let mut left = COMMAND;
         let masked = Mask::secrets(environment).arguments(&command);
         let fitting = masked.iter().take_while(|word| {

@@ -13,23 +13,43 @@ use tempfile::TempDir;
 use super::tally::Tally;
 use crate::artifact::artifact;
 use crate::kernel::Line;
-use crate::progress;
-use crate::vm::{End, Output, TestBed};
+use crate::vm::{Agent, End, Init, Output, TestBed};
+use crate::{dist, progress};
 
 /// A way to boot, and the scenarios that are for it.
 struct Boot {
     name: &'static str,
     append: &'static str,
+    init: Init,
     /// Arguments of the test program.
     select: &'static [&'static str],
     /// Seconds for all of them.
     limit: u64,
 }
 
-const BOOTS: [Boot; 3] = [
-    Boot { name: "as is", append: "", select: &["--skip", "preemption::", "--skip", "inert::"], limit: 3600 },
-    Boot { name: "preempt=full", append: "preempt=full", select: &["preemption::"], limit: 900 },
-    Boot { name: "without bpf", append: "lsm=landlock,lockdown,yama", select: &["inert::"], limit: 300 },
+const BOOTS: [Boot; 4] = [
+    Boot {
+        name: "as is",
+        append: "",
+        init: Init::Direct,
+        select: &["--skip", "preemption::", "--skip", "inert::", "--skip", "deb::"],
+        limit: 3600,
+    },
+    Boot {
+        name: "preempt=full",
+        append: "preempt=full",
+        init: Init::Direct,
+        select: &["preemption::"],
+        limit: 900,
+    },
+    Boot {
+        name: "without bpf",
+        append: "lsm=landlock,lockdown,yama",
+        init: Init::Direct,
+        select: &["inert::"],
+        limit: 300,
+    },
+    Boot { name: "with systemd", append: "", init: Init::Systemd, select: &["deb::"], limit: 900 },
 ];
 
 /// A guest to run.
@@ -75,7 +95,7 @@ impl Job<'_> {
             command.push(filter.to_owned());
         }
         progress::line(&format!("kernel {}, booted {}: started", line.name, boot.name));
-        let vm = bed.vm(line.name)?.share(share).append(boot.append).timeout(boot.limit);
+        let vm = bed.vm(line.name)?.share(share).append(boot.append).init(boot.init).timeout(boot.limit);
         let done = vm.run(&command, Output::Capture)?;
         let stdout = String::from_utf8_lossy(&done.stdout);
         let mut text = format!("\n=== kernel {}, booted {}: {:.0?}\n", line.name, boot.name, done.took);
@@ -99,7 +119,7 @@ impl Job<'_> {
     }
 }
 
-/// Builds the scenarios and the attack program, side by side in a directory that guests can share.
+/// Builds the scenarios, the attack program and Debian packages, side by side in a directory that guests can share.
 fn build() -> Result<TempDir> {
     let share = TempDir::with_prefix("scenarios-").context("making a directory")?;
     let programs = [
@@ -109,5 +129,7 @@ fn build() -> Result<TempDir> {
     for (name, path) in programs {
         fs::copy(&path, share.path().join(name)).with_context(|| format!("copying {}", path.display()))?;
     }
+    let enforcer = Agent::Built.binary()?.context("the enforcer was not built")?;
+    dist::for_tests(&enforcer, share.path()).context("making packages")?;
     Ok(share)
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::artifact::target_dir;
 use crate::{progress, repo};
 
 /// Where the binary comes from.
@@ -46,13 +47,5 @@ impl Agent {
             );
         }
         Ok(Some(binary))
-    }
-}
-
-/// Where cargo puts what it builds.
-pub(super) fn target_dir() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(dir) => std::path::absolute(&dir).unwrap_or_else(|_| dir.into()),
-        None => repo::root().join("target"),
     }
 }

@@ -5,9 +5,11 @@
 //! Whatever a recording says stands in code spans or in a fenced block: nothing in there is a link, a mention or HTML. What
 //! would end them is written as an escape.
 
-use super::{HOSTS, invocation, overview};
+use enforcer_common::Kind;
+
+use super::{Denied, cells, denied, hosts, invocation, overview, tree};
 use crate::{
-    account::{Account, Refused, seconds},
+    account::{Account, Actor, Count, seconds},
     report::number::{counted, grouped},
 };
 
@@ -21,7 +23,7 @@ const ROWS: usize = 50;
 pub fn markdown(account: &Account, room: usize) -> String {
     const LEFT_OUT: &str = "\n*The rest does not fit here.*\n";
     let mut out = String::new();
-    for section in [head(account), denials(account), who(account), programs(account), hosts(account)] {
+    for section in [head(account), denials(account), who(account), programs(account), targets(account)] {
         if out.len() + section.len() + LEFT_OUT.len() > room {
             if out.len() + LEFT_OUT.len() <= room {
                 out += LEFT_OUT;
@@ -79,27 +81,15 @@ fn denials(account: &Account) -> String {
         return String::new();
     }
     let mut out = "\n### What was denied\n".to_owned();
-    let mut left = DENIALS;
-    for (at, actor) in account.ranked() {
-        let theirs: Vec<_> = account.denied_to(at).collect();
-        if theirs.is_empty() || left == 0 {
-            continue;
-        }
-        let row = |refused: &&Refused| {
-            vec![
-                seconds(refused.first),
-                code(&refused.denial.what()),
-                code(&account.why(refused)),
-                grouped(refused.events),
-            ]
+    for Denied { actor, shown, more, remedy } in denied(account, DENIALS) {
+        let row = |refused| {
+            let [when, what, why, events] = cells(account, refused);
+            vec![when, code(&what), code(&why), events]
         };
         out += &format!("\n**{}**\n\n", code(&actor.name));
-        out += &table(&["when", "what", "why", "events"], theirs.iter().take(left).map(row));
-        if theirs.len() > left {
-            out += &format!("\n…and {} more.\n", grouped((theirs.len() - left) as u64));
-        }
-        left = left.saturating_sub(theirs.len());
-        if let Some(yaml) = account.remedy(at) {
+        out += &table(&["when", "what", "why", "events"], shown.into_iter().map(row));
+        out += &further(more);
+        if let Some(yaml) = remedy {
             out += &format!(
                 "\n<details><summary>If this was right to do, the rules to add</summary>\n\nTo {}:\n\n{}\n</details>\n",
                 code(&account.legend.file),
@@ -121,7 +111,7 @@ fn who(account: &Account) -> String {
     let mut rows = overview(account).into_iter();
     let head = rows.next().unwrap_or_default();
     let head: Vec<_> = head.iter().map(String::as_str).collect();
-    let more = rows.len().saturating_sub(ROWS);
+    let more = rows.len().saturating_sub(ROWS) as u64;
     let named = rows.take(ROWS).map(|mut row| {
         row[0] = code(&row[0]);
         row
@@ -129,27 +119,18 @@ fn who(account: &Account) -> String {
     format!("\n### Who did what\n\n{}{}", table(&head, named), further(more))
 }
 
-fn further(more: usize) -> String {
-    if more == 0 { String::new() } else { format!("\n…and {} more.\n", grouped(more as u64)) }
+fn further(more: u64) -> String {
+    if more == 0 { String::new() } else { format!("\n…and {} more.\n", grouped(more)) }
 }
 
 /// The programs that were denied something, and what led there.
 fn programs(account: &Account) -> String {
-    let shown: Vec<_> = account.programs.iter().filter(|program| program.denied_below > 0).collect();
-    if shown.is_empty() {
+    let mut shown = tree(account).filter(|program| program.denied_below > 0).peekable();
+    if shown.peek().is_none() {
         return String::new();
     }
     let mut out = "\n### Programs that were denied something, and what started them\n\n".to_owned();
-    // Each behind its parent, as a tree.
-    let mut stack: Vec<usize> =
-        (0..account.programs.len()).rev().filter(|&at| account.programs[at].parent.is_none()).collect();
-    let mut left = ROWS;
-    while let Some(at) = stack.pop() {
-        let program = &account.programs[at];
-        if program.denied_below == 0 || left == 0 {
-            continue;
-        }
-        left -= 1;
+    for program in shown.by_ref().take(ROWS) {
         let denied = match program.count.denied {
             0 => String::new(),
             denied => format!(" **{} denied**", grouped(denied)),
@@ -159,26 +140,19 @@ fn programs(account: &Account) -> String {
             "  ".repeat(usize::from(program.depth.min(20))),
             code(&invocation(program))
         );
-        stack.extend(program.children.iter().rev());
     }
-    out + &further(shown.len().saturating_sub(ROWS))
+    out + &further(shown.count() as u64)
 }
 
-fn hosts(account: &Account) -> String {
-    let mut rows = Vec::new();
-    for (_, actor) in account.ranked() {
-        for kind in HOSTS {
-            for (target, count) in actor.targets(kind) {
-                let cells = [code(&actor.name), kind.action().to_owned(), code(target)];
-                let numbers = [grouped(count.events()), grouped(count.denied)];
-                rows.push(cells.into_iter().chain(numbers).collect());
-            }
-        }
-    }
-    if rows.is_empty() {
+fn targets(account: &Account) -> String {
+    let row = |(actor, kind, target, count): (&Actor, Kind, &str, &Count)| {
+        let cells = [code(&actor.name), kind.action().to_owned(), code(target)];
+        cells.into_iter().chain([grouped(count.events()), grouped(count.denied)]).collect()
+    };
+    let mut rows = hosts(account).map(row).peekable();
+    if rows.peek().is_none() {
         return String::new();
     }
-    let more = rows.len().saturating_sub(ROWS);
-    let table = table(&["who", "action", "target", "events", "denied"], rows.into_iter().take(ROWS));
-    format!("\n### Hosts\n\n{table}{}", further(more))
+    let table = table(&["who", "action", "target", "events", "denied"], rows.by_ref().take(ROWS));
+    format!("\n### Hosts\n\n{table}{}", further(rows.count() as u64))
 }

@@ -10,7 +10,7 @@ pub mod text;
 
 use enforcer_common::Kind;
 
-use super::{Account, Actor, Program};
+use super::{Account, Actor, Count, Program, Refused, seconds};
 use crate::report::number::grouped;
 
 /// Kinds of actions, in the order in which people read of them: files last, there are many.
@@ -69,6 +69,58 @@ fn decisions(actor: &Actor, kind: Kind) -> String {
         (0, denied) => format!("{} denied", grouped(denied)),
         (allowed, denied) => format!("{}, {} denied", grouped(allowed), grouped(denied)),
     }
+}
+
+/// What one actor was denied, as far as it is shown.
+struct Denied<'a> {
+    actor: &'a Actor,
+    shown: Vec<&'a Refused>,
+    /// How many more there are.
+    more: u64,
+    /// The rules that would allow all of it.
+    remedy: Option<String>,
+}
+
+/// What was denied, by actor; of all of it so many at most.
+fn denied(account: &Account, most: usize) -> Vec<Denied<'_>> {
+    let mut left = most;
+    let mut denied = Vec::new();
+    for (at, actor) in account.ranked() {
+        let mut shown: Vec<_> = account.denied_to(at).collect();
+        if shown.is_empty() || left == 0 {
+            continue;
+        }
+        let more = shown.len().saturating_sub(left);
+        shown.truncate(left);
+        left -= shown.len();
+        denied.push(Denied { actor, shown, more: more as u64, remedy: account.remedy(at) });
+    }
+    denied
+}
+
+/// When, what, why, and how often.
+fn cells(account: &Account, refused: &Refused) -> [String; 4] {
+    [seconds(refused.first), refused.denial.what(), account.why(refused), grouped(refused.events)]
+}
+
+/// Who had to do with which hosts.
+fn hosts(account: &Account) -> impl Iterator<Item = (&Actor, Kind, &str, &Count)> {
+    account.ranked().into_iter().flat_map(|(_, actor)| {
+        HOSTS.into_iter().flat_map(move |kind| {
+            actor.targets(kind).iter().map(move |(target, count)| (actor, kind, target.as_str(), count))
+        })
+    })
+}
+
+/// All programs, each behind its parent and before its parent's next one.
+fn tree(account: &Account) -> impl Iterator<Item = &Program> {
+    let roots = (0..account.programs.len()).rev().filter(|&at| account.programs[at].parent.is_none());
+    let mut stack: Vec<usize> = roots.collect();
+    std::iter::from_fn(move || {
+        let program = &account.programs[stack.pop()?];
+        stack.extend(program.children.iter().rev());
+        Some(program)
+    })
 }
 
 /// A program with its arguments.

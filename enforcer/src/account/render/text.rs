@@ -2,9 +2,11 @@
 
 //! For a terminal.
 
-use super::{HOSTS, invocation, overview};
+use enforcer_common::Kind;
+
+use super::{Denied, cells, denied, hosts, invocation, overview, tree};
 use crate::{
-    account::{Account, Program, Refused, seconds},
+    account::{Account, Actor, Count, Program, seconds},
     report::{
         line::{DENIED, FAINT, NAME},
         number::{counted, grouped},
@@ -28,7 +30,7 @@ pub fn text(account: &Account) -> String {
     section("Who did what", &mut out);
     out += &columns(&overview(account));
     programs(account, &mut out);
-    hosts(account, &mut out);
+    targets(account, &mut out);
     out
 }
 
@@ -59,23 +61,15 @@ fn denials(account: &Account, out: &mut String) {
         return;
     }
     section("What was denied", out);
-    let mut left = DENIALS;
-    for (at, actor) in account.ranked() {
-        let theirs: Vec<_> = account.denied_to(at).collect();
-        if theirs.is_empty() || left == 0 {
-            continue;
-        }
+    for Denied { actor, shown, more, remedy } in denied(account, DENIALS) {
         *out += &format!("\n{NAME}{}{NAME:#}\n", actor.name);
-        let row = |refused: &&Refused| {
-            let what = refused.denial.what();
-            vec![seconds(refused.first), what, account.why(refused), format!("×{}", grouped(refused.events))]
+        let row = |refused| {
+            let [when, what, why, events] = cells(account, refused);
+            vec![when, what, why, format!("×{events}")]
         };
-        *out += &columns(&theirs.iter().take(left).map(row).collect::<Vec<_>>());
-        if theirs.len() > left {
-            *out += &format!("  (and {} more)\n", grouped((theirs.len() - left) as u64));
-        }
-        left = left.saturating_sub(theirs.len());
-        if let Some(yaml) = account.remedy(at) {
+        *out += &columns(&shown.into_iter().map(row).collect::<Vec<_>>());
+        further(more, out);
+        if let Some(yaml) = remedy {
             *out += &format!("  If this was right to do, add to {}:\n", account.legend.file);
             for line in yaml.lines() {
                 *out += &format!("{FAINT}    {line}{FAINT:#}\n");
@@ -84,21 +78,23 @@ fn denials(account: &Account, out: &mut String) {
     }
 }
 
+fn further(more: u64, out: &mut String) {
+    if more > 0 {
+        *out += &format!("  (and {} more)\n", grouped(more));
+    }
+}
+
 /// The tree: what was denied something and what led there, and the first levels.
 fn programs(account: &Account, out: &mut String) {
     section("Programs", out);
     let (mut left, mut hidden) = (PROGRAMS, 0);
-    let mut stack: Vec<usize> =
-        (0..account.programs.len()).rev().filter(|&at| account.programs[at].parent.is_none()).collect();
-    while let Some(at) = stack.pop() {
-        let program = &account.programs[at];
+    for program in tree(account) {
         if left == 0 || program.denied_below == 0 && program.depth > 2 {
             hidden += 1;
         } else {
             left -= 1;
             *out += &format!("{}{}\n", "  ".repeat(usize::from(program.depth) + 1), line(account, program));
         }
-        stack.extend(program.children.iter().rev());
     }
     if hidden > 0 {
         *out += &format!("  (and {} that led to no denial, or more than fit)\n", counted(hidden, "program"));
@@ -119,34 +115,21 @@ fn line(account: &Account, program: &Program) -> String {
     line
 }
 
-fn hosts(account: &Account, out: &mut String) {
-    let mut rows = Vec::new();
-    for (_, actor) in account.ranked() {
-        for kind in HOSTS {
-            for (target, count) in actor.targets(kind) {
-                let denied = if count.denied > 0 {
-                    format!("{} denied", grouped(count.denied))
-                } else {
-                    String::new()
-                };
-                rows.push(vec![
-                    actor.name.clone(),
-                    kind.action().to_owned(),
-                    target.clone(),
-                    grouped(count.events()),
-                    denied,
-                ]);
-            }
-        }
-    }
+fn targets(account: &Account, out: &mut String) {
+    let row = |(actor, kind, target, count): (&Actor, Kind, &str, &Count)| {
+        let denied = match count.denied {
+            0 => String::new(),
+            denied => format!("{} denied", grouped(denied)),
+        };
+        vec![actor.name.clone(), kind.action().to_owned(), target.to_owned(), grouped(count.events()), denied]
+    };
+    let mut rows: Vec<_> = hosts(account).map(row).collect();
     if rows.is_empty() {
         return;
     }
     section("Hosts", out);
-    let more = rows.len().saturating_sub(TARGETS);
+    let more = rows.len().saturating_sub(TARGETS) as u64;
     rows.truncate(TARGETS);
     *out += &columns(&rows);
-    if more > 0 {
-        *out += &format!("  (and {} more)\n", grouped(more as u64));
-    }
+    further(more, out);
 }

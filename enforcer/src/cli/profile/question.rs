@@ -10,8 +10,9 @@ use enforcer_common::{
 };
 
 use crate::{
-    profile::{ANCHOR_NAMES, Host, Variable, glob::OBJECTS, sockets, variables::split_default},
+    profile::{ANCHOR_NAMES, Host, Variable, glob::OBJECTS, sockets},
     report::escape::escape,
+    run::{anchors, invoker::Invoker},
 };
 
 /// The directories that the anchors stand for; `None` for one that cannot be an anchor.
@@ -22,39 +23,23 @@ pub(super) fn places(
     given: [&Option<PathBuf>; ANCHOR_NAMES.len()],
     variables: &[Variable],
 ) -> Result<(Places, Anchors), String> {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let usual = [
-        std::env::current_dir().ok(),
-        variable("HOME"),
-        Some(variable("TMPDIR").unwrap_or_else(|| "/tmp".into())),
-    ];
+    let found = Invoker::detect()
+        .and_then(|invoker| anchors::Places::find_but(given.map(Clone::clone), &invoker, variables))
+        .map_err(|error| error.to_string())?;
     let mut places: Places = [const { None }; ANCHOR_NAMES.len()];
     let mut anchors = Anchors::NONE;
-    for (index, (given, usual)) in given.into_iter().zip(usual).enumerate() {
-        let resolved = usual.map(|path| path.canonicalize().unwrap_or(path));
-        let Some(path) = given.clone().or(resolved) else { continue };
-        match anchors.set(index, path.as_os_str().as_bytes()) {
-            Ok(()) => places[index] = Some(path),
-            Err(_) if given.is_none() => {}
-            Err(_) => {
-                let path = path.display();
+    for (index, _, path) in found.named() {
+        match (anchors.set(index, path.as_os_str().as_bytes()), given.get(index)) {
+            (Ok(()), Some(_)) => places[index] = Some(path.to_owned()),
+            (Err(_), Some(Some(_))) => {
                 return Err(format!(
-                    "--{} cannot be {path}: it is an absolute path, not the root directory, of at most 255 bytes",
-                    ANCHOR_NAMES[index]
+                    "--{} cannot be {}: it is an absolute path, not the root directory, of at most 255 bytes",
+                    ANCHOR_NAMES[index],
+                    path.display()
                 ));
             }
-        }
-    }
-    for Variable { name, default, anchor } in variables {
-        let default = default.as_deref().and_then(|default| match split_default(default) {
-            (Some(index), rest) => {
-                places[index].as_ref().map(|place| place.join(rest.trim_start_matches('/')))
-            }
-            (None, rest) => Some(PathBuf::from(rest)),
-        });
-        if let Some(path) = variable(name).or(default) {
-            // As if it were not set: what cannot be an anchor stops a run.
-            let _ = anchors.set(*anchor, path.as_os_str().as_bytes());
+            // What cannot be an anchor stops a run; here it is as if it were not set.
+            _ => {}
         }
     }
     Ok((places, anchors))

@@ -40,7 +40,7 @@ impl Reader<'_> {
                 match key.text.as_str() {
                     "argv" => {
                         let words = self.texts(value, "`argv`", "a glob").unwrap_or_default();
-                        words.iter().for_each(|word| self.readable(word, About::Text));
+                        self.words(&words);
                         select.argv = words.into_iter().map(|word| word.value).collect();
                     }
                     "exe" => select.exe = self.selector(value, "`exe`", About::Program),
@@ -60,6 +60,22 @@ impl Reader<'_> {
         let glob = self.text(node, what)?;
         self.readable(&glob, about);
         Some(glob.value)
+    }
+
+    /// Tells what is wrong with the words of a command.
+    fn words(&mut self, words: &[At<String>]) {
+        for (index, word) in words.iter().enumerate() {
+            let special = word.value == "**" || (word.value == "$" && index + 1 == words.len());
+            match index {
+                0 => self.readable(word, About::Text),
+                _ if special => {}
+                _ => {
+                    if let Err(problem) = Glob::of_argument(&word.value) {
+                        self.problems.push(problem.at(self.source, word.span, ""));
+                    }
+                }
+            }
+        }
     }
 
     /// Tells what is wrong with a glob.

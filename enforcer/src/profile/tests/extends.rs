@@ -66,7 +66,7 @@ fn what_the_extending_profile_says_comes_first() {
     assert_eq!((budget(Budget::FilesRead), budget(Budget::Connections)), (Some(7), None));
     assert_eq!((profile.tls.sni, profile.tls.ech), (true, false));
     assert_eq!((profile.respond.denial, profile.respond.trip), (OnDenial::Errno, OnTrip::Freeze));
-    assert_eq!(profile.select.len(), 2);
+    assert_eq!(profile.select.len(), 1);
     let ids: Vec<_> = profile.exceptions.iter().map(|e| (e.id.as_str(), e.stage)).collect();
     assert_eq!(ids, [("E2", 2), ("E1", 1)]);
     let decide = |kind, path: &str| profile.decide(0, kind, path.as_bytes(), &Anchors::NONE);

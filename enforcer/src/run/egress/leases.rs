@@ -19,7 +19,8 @@ pub(super) const GRACE: Duration = Duration::from_secs(60);
 
 /// The kernel's map, and what is in it.
 #[derive(Debug)]
-pub(in crate::run) struct Leases {
+pub(crate) struct Leases {
+    run: u32,
     map: HashMap<MapData, GrantKey, Grant>,
     held: collections::HashMap<GrantKey, Grant>,
     names: HashMap<MapData, NameKey, u64>,
@@ -27,12 +28,13 @@ pub(in crate::run) struct Leases {
 }
 
 impl Leases {
-    /// None yet.
-    pub(in crate::run) fn new(
+    /// None of this run's yet.
+    pub(crate) fn new(
+        run: u32,
         map: HashMap<MapData, GrantKey, Grant>,
         names: HashMap<MapData, NameKey, u64>,
     ) -> Self {
-        Self { map, held: collections::HashMap::new(), names, held_names: collections::HashMap::new() }
+        Self { run, map, held: collections::HashMap::new(), names, held_names: collections::HashMap::new() }
     }
 
     /// Opens the address that a name leads to for good.
@@ -43,7 +45,7 @@ impl Leases {
     /// Opens the address that a name leads to until then.
     pub(super) fn until(&mut self, name: &str, address: IpAddr, way: Way, until: u64) -> io::Result<()> {
         let Way { stage, rule, flags, .. } = way;
-        let key = GrantKey { stage: u32::from(stage), endpoint: way.endpoint(address) };
+        let key = GrantKey { run: self.run, stage: u32::from(stage), endpoint: way.endpoint(address) };
         if flags & Grant::NAMED != 0 {
             self.name(name_key(&key, name)?, until)?;
         }
@@ -77,7 +79,7 @@ impl Leases {
     /// Forgets what is over.
     fn sweep(&mut self, now: Duration) {
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        let Self { map, held, names, held_names } = self;
+        let Self { map, held, names, held_names, .. } = self;
         held_names.retain(|key, until| *until > now || names.remove(key).is_ok_and(|()| false));
         // What the kernel no longer has need not be removed.
         held.retain(|key, grant| grant.until > now || map.remove(key).is_ok_and(|()| false));
@@ -89,7 +91,7 @@ fn name_key(to: &GrantKey, name: &str) -> io::Result<NameKey> {
     let mut bytes = [0; NAME_SIZE];
     let room = bytes.get_mut(..name.len()).filter(|_| name.len() <= NAME_MAX as usize);
     room.ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(name.to_ascii_lowercase().as_bytes());
-    Ok(NameKey { stage: to.stage, endpoint: to.endpoint, name: bytes })
+    Ok(NameKey { run: to.run, stage: to.stage, endpoint: to.endpoint, name: bytes })
 }
 
 /// Two grants of one address: the longer time; what either says nothing of

@@ -28,7 +28,7 @@ const WAITING: usize = 4096;
 
 /// What the resolver has to tell.
 #[derive(Debug)]
-pub(in crate::run) enum Note {
+pub(crate) enum Note {
     /// A lookup was refused, or in audit mode would have been; in a run that is recorded, also one that was not.
     Asked {
         /// When, in nanoseconds since boot.
@@ -61,7 +61,7 @@ pub(in crate::run) enum Note {
 
 impl Note {
     /// When it was, in nanoseconds since boot.
-    pub(in crate::run) const fn time(&self) -> u64 {
+    pub(crate) const fn time(&self) -> u64 {
         match self {
             Self::Asked { time, .. } | Self::Led { time, .. } => *time,
         }
@@ -70,7 +70,7 @@ impl Note {
 
 /// What could not be told.
 #[derive(Debug, Default)]
-pub(in crate::run) struct Lost {
+pub(crate) struct Lost {
     /// Refusals.
     pub(super) refused: AtomicU64,
     /// What only recordings need.
@@ -79,7 +79,7 @@ pub(in crate::run) struct Lost {
 
 /// A resolver at work. It ends when this is dropped; what is looked up after that fails.
 #[derive(Debug)]
-pub(in crate::run) struct Service {
+pub(crate) struct Service {
     notes: mpsc::Receiver<Note>,
     counts: Arc<Counts>,
     lost: Arc<Lost>,
@@ -88,14 +88,14 @@ pub(in crate::run) struct Service {
 
 impl Service {
     /// Opens what is open from the start, and lets the resolver answer.
-    pub(in crate::run) fn start(
+    pub(crate) fn start(
         resolver: Resolver,
         destinations: Destinations,
         maps: EgressMaps,
         enforces: bool,
         records: bool,
     ) -> io::Result<Self> {
-        let mut leases = Leases::new(maps.grants, maps.names);
+        let mut leases = Leases::new(maps.run, maps.grants, maps.names);
         let hosts = Hosts::read();
         for (name, address, way) in destinations.fixed(&hosts) {
             leases.forever(name, address, way)?;
@@ -134,27 +134,27 @@ impl Service {
     }
 
     /// What it has to tell, when it has something.
-    pub(in crate::run) async fn note(&mut self) -> Option<Note> {
+    pub(crate) async fn note(&mut self) -> Option<Note> {
         self.notes.recv().await
     }
 
     /// What it has to tell now.
-    pub(in crate::run) fn try_note(&mut self) -> Option<Note> {
+    pub(crate) fn try_note(&mut self) -> Option<Note> {
         self.notes.try_recv().ok()
     }
 
     /// Refusals that were made and could not be told.
-    pub(in crate::run) fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.lost.refused.load(Ordering::Relaxed)
     }
 
     /// What a recording lacks besides.
-    pub(in crate::run) fn lost_to_recording(&self) -> u64 {
+    pub(crate) fn lost_to_recording(&self) -> u64 {
         self.lost.other.load(Ordering::Relaxed)
     }
 
     /// What went wrong so far.
-    pub(in crate::run) fn counts(&self) -> &Counts {
+    pub(crate) fn counts(&self) -> &Counts {
         &self.counts
     }
 }
