@@ -133,12 +133,32 @@ impl PrivateApt {
         let debs = tempfile::tempdir_in(&self.dir).context("making a download directory")?;
         cmd::output(self.command("apt-get").args(["download", "-q"]).args(packages).current_dir(debs.path()))
             .with_context(|| format!("downloading {}", packages.join(" ")))?;
-        fs::create_dir_all(target).with_context(|| format!("creating {}", target.display()))?;
-        for deb in fs::read_dir(debs.path())? {
-            cmd::output(Command::new("dpkg-deb").arg("-x").arg(deb?.path()).arg(target))?;
-        }
-        Ok(())
+        unpack(debs.path(), target)
     }
+
+    /// The same, with everything that they depend on, the C library included.
+    pub fn unpack_with_dependencies(&self, packages: &[&str], target: &Path) -> Result<()> {
+        // Nothing is installed in this apt's eyes. Its state is locked by nobody, and the host's by whoever installs there.
+        let mut install = self.command("apt-get");
+        install.args(["install", "-q", "-y", "--download-only", "--no-install-recommends"]);
+        install.args(["-o", "Debug::NoLocking=true"]).args(packages);
+        cmd::output(&mut install).with_context(|| format!("downloading {}", packages.join(" ")))?;
+        let debs = self.dir.join("cache/archives");
+        unpack(&debs, target)?;
+        fs::remove_dir_all(&debs).with_context(|| format!("removing {}", debs.display()))
+    }
+}
+
+/// Unpacks all packages in a directory.
+fn unpack(debs: &Path, target: &Path) -> Result<()> {
+    fs::create_dir_all(target).with_context(|| format!("creating {}", target.display()))?;
+    for entry in fs::read_dir(debs).with_context(|| format!("listing {}", debs.display()))? {
+        let deb = entry?.path();
+        if deb.extension().is_some_and(|extension| extension == "deb") {
+            cmd::output(Command::new("dpkg-deb").arg("-x").arg(deb).arg(target))?;
+        }
+    }
+    Ok(())
 }
 
 /// The host's proxy and date-check settings of apt, as `Name "value";` lines, for an apt that reads no host configuration.

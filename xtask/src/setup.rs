@@ -6,18 +6,19 @@
 pub mod apt;
 pub mod deb;
 mod ebpf;
+pub mod qemu;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 
-use self::apt::Package;
+use self::{apt::Package, qemu::Qemu};
 use crate::kernel::{Kernel, Line};
 use crate::{cache, image, kernel, progress};
 
 /// What the host needs, eBPF aside.
-const PACKAGES: [Package; 12] = [
+const PACKAGES: [Package; 11] = [
     Package { name: "gcc", why: "links Rust programs" },
     Package { name: "libc6-dev", why: "links Rust programs" },
     Package { name: "ca-certificates", why: "downloads over TLS" },
@@ -30,7 +31,6 @@ const PACKAGES: [Package; 12] = [
     Package { name: "mmdebstrap", why: "makes the guest's Debian system" },
     Package { name: "python3", why: "unpacks node for the guest" },
     Package { name: "python3-pip", why: "downloads node and Python packages for the guest" },
-    Package { name: "qemu-system-x86", why: "runs the guest" },
     Package { name: "xz-utils", why: "unpacks kernel modules" },
     Package { name: "zstd", why: "unpacks kernel modules" },
 ];
@@ -65,6 +65,8 @@ pub struct Ready {
     pub kernels: Vec<(&'static str, Kernel)>,
     /// The guest's disk.
     pub disk: PathBuf,
+    /// What runs guests.
+    pub qemu: Qemu,
 }
 
 /// Brings the host to where everything builds, and to where guests with the kernels of `lines` can be started.
@@ -74,12 +76,13 @@ pub fn ensure(lines: &[&'static Line]) -> Result<Ready> {
     // The linker for the kernel programs is built while the rest is downloaded and unpacked.
     let (ebpf, guests) = std::thread::scope(|scope| {
         let ebpf = scope.spawn(|| ebpf::ensure(&cache));
-        let guests = guests(&cache, lines);
+        let guests = kernels(&cache, lines)
+            .and_then(|kernels| Ok((kernels, image::ensure(&cache)?, qemu::ensure(&cache)?)));
         (ebpf.join(), guests)
     });
-    let (kernels, disk) = guests?;
+    let (kernels, disk, qemu) = guests?;
     ebpf.map_err(|_| anyhow!("setting up the eBPF toolchain panicked"))??;
-    Ok(Ready { cache, kernels, disk })
+    Ok(Ready { cache, kernels, disk, qemu })
 }
 
 /// Brings the host to where everything builds, no more; says where the cache is.
@@ -90,10 +93,6 @@ pub fn ensure_build() -> Result<PathBuf> {
     Ok(cache)
 }
 
-fn guests(cache: &Path, lines: &[&'static Line]) -> Result<(Vec<(&'static str, Kernel)>, PathBuf)> {
-    let mut kernels = Vec::new();
-    for line in lines {
-        kernels.push((line.name, kernel::ensure(cache, line)?));
-    }
-    Ok((kernels, image::ensure(cache)?))
+fn kernels(cache: &Path, lines: &[&'static Line]) -> Result<Vec<(&'static str, Kernel)>> {
+    lines.iter().map(|line| Ok((line.name, kernel::ensure(cache, line)?))).collect()
 }

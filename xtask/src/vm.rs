@@ -28,7 +28,7 @@ pub use self::accel::Accel;
 pub use self::agent::Agent;
 use self::streams::{Event, Events};
 use crate::kernel::{Kernel, Line};
-use crate::setup;
+use crate::setup::{self, qemu::Qemu};
 
 /// The longest that a guest may take until COMMAND starts.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
@@ -39,6 +39,7 @@ pub struct TestBed {
     cache: PathBuf,
     disk: File,
     kernels: Vec<(&'static str, Kernel)>,
+    qemu: Qemu,
     agent: Option<PathBuf>,
     accel: Accel,
 }
@@ -46,11 +47,11 @@ pub struct TestBed {
 impl TestBed {
     /// Installs, downloads and builds what is missing for guests with these kernels.
     pub fn prepare(lines: &[&'static Line], agent: Agent) -> Result<Self> {
-        let setup::Ready { cache, kernels, disk } = setup::ensure(lines)?;
+        let setup::Ready { cache, kernels, disk, qemu } = setup::ensure(lines)?;
         // Opened now: a call beside this one may replace the disk by a newer one.
         let disk = File::open(&disk).with_context(|| format!("opening {}", disk.display()))?;
         let agent = agent.binary()?;
-        let mut bed = Self { cache, disk, kernels, agent, accel: Accel::Tcg };
+        let mut bed = Self { cache, disk, kernels, qemu, agent, accel: Accel::Tcg };
         bed.accel = accel::probe(&bed)?;
         Ok(bed)
     }

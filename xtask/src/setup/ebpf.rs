@@ -2,8 +2,8 @@
 //! What builds the kernel programs: a Rust compiler that can build `core` for the BPF target, and bpf-linker built against
 //! the LLVM that this compiler uses.
 //!
-//! What is there already is used: a toolchain named `enforcer-ebpf`, or nightly with rust-src, and a bpf-linker in the
-//! cache or on PATH. Otherwise Debian's `rustc-web` is linked as `enforcer-ebpf`: its version moves rarely and its LLVM is
+//! What is there already is used: a toolchain named `enforcer-ebpf` and a bpf-linker in the cache, or nightly with rust-src and
+//! a bpf-linker on PATH. Otherwise Debian's `rustc-web` is linked as `enforcer-ebpf`: its version moves rarely and its LLVM is
 //! packaged, while both of nightly change under one's feet. Only where Debian has none is nightly fetched.
 //! `enforcer/build.rs` looks for the same things in the same order.
 
@@ -48,10 +48,10 @@ pub(super) fn ensure(cache: &Path) -> Result<()> {
 
 /// Whether nothing is to be done; costs two short commands.
 fn ready(cache: &Path) -> bool {
-    match (has_toolchain(TOOLCHAIN), own_linker(cache)) {
-        (true, Some(_)) => true,
-        (true, None) => false,
-        (false, linker) => nightly_has_sources() && (linker.is_some() || cmd::find("bpf-linker").is_some()),
+    if has_toolchain(TOOLCHAIN) {
+        own_linker(cache).is_some()
+    } else {
+        nightly_has_sources() && cmd::find("bpf-linker").is_some()
     }
 }
 
@@ -77,11 +77,11 @@ fn compiler(cache: &Path) -> Result<Vec<String>> {
     if has_toolchain(TOOLCHAIN) {
         return Ok(linked);
     }
+    let debian = apt::ensure(&COMPILER).and_then(|()| link(cache));
+    let Err(reason) = debian else { return Ok(linked) };
     if nightly_has_sources() {
         return Ok(nightly);
     }
-    let debian = apt::ensure(&COMPILER).and_then(|()| link(cache));
-    let Err(reason) = debian else { return Ok(linked) };
     progress::line(&format!("Debian's compiler is not to be had, trying nightly: {reason:#}"));
     let step = progress::step("rustup toolchain install nightly", "builds the kernel programs");
     let mut command = Command::new("timeout");

@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 use super::payload::Disks;
 use super::streams::Ends;
 use super::{Accel, Vm};
-use crate::cmd;
 
 /// A running QEMU. Killed on drop.
 pub(super) struct Guest {
@@ -57,7 +56,7 @@ pub(super) fn start(vm: &Vm<'_>, disks: &Disks) -> Result<(Guest, Ends)> {
     let (stderr, stderr_fd) = line()?;
     let (control, control_fd) = line()?;
 
-    let mut command = cmd::system("qemu-system-x86_64");
+    let mut command = vm.bed.qemu.command();
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot"]);
     command.args(["-name", &format!("enforcer-{}", vm.line), "-m", &format!("{}M", vm.mem)]);
     command.args(["-machine", "q35,usb=off,smbus=off,sata=off,vmport=off", "-rtc", "base=utc"]);
@@ -133,7 +132,7 @@ pub(super) fn start(vm: &Vm<'_>, disks: &Disks) -> Result<(Guest, Ends)> {
             Ok(())
         });
     }
-    let child = command.spawn().context("starting qemu-system-x86_64")?;
+    let child = command.spawn().context("starting QEMU")?;
     drop(pass);
     Ok((Guest { child, stderr: own }, Ends { stdout, stderr, control, console }))
 }
