@@ -141,9 +141,9 @@ async fn watched(
         listener.tell(Reply::Begun { run: run.id, profile: known.profile.clone() });
         reporter.tell(listener.clone());
     }
-    let breaker = Breaker::around(run.leader, profile.respond.trip).unwrap_or_else(|error| {
+    let breaker = Breaker::around(run.leader).unwrap_or_else(|error| {
         terminal.verbose(&format!("the run has no cgroup, what only sleeps cannot be ended: {error}"));
-        Breaker::without(profile.respond.trip)
+        Breaker::without()
     });
     state.in_cgroup(run.id, breaker.dir());
     // A recording begins with where packages come from, so it waits for that; without one, what happens meanwhile is told at once.

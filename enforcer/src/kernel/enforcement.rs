@@ -235,6 +235,16 @@ impl Enforcement {
         place::counters(&self.programs, place(self.place.id))
     }
 
+    /// What is done with the run if it is tripped.
+    ///
+    /// # Errors
+    ///
+    /// The map could not be read.
+    pub(crate) fn on_trip(&self) -> Result<OnTrip, Error> {
+        let flags = place::record(&self.programs, place(self.place.id))?.flags;
+        Ok(if flags & Run::FREEZE == 0 { OnTrip::KillTree } else { OnTrip::Freeze })
+    }
+
     /// Lets go of the run if nothing of it is left; otherwise what is left stays enforced.
     ///
     /// A task's memory is given back a moment after it is reaped, so this looks a few times, for about a second.

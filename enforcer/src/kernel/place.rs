@@ -237,7 +237,7 @@ pub(super) fn is_free(programs: &Programs, place: u32) -> Result<bool, Error> {
 }
 
 /// A place's record.
-fn record(programs: &Programs, place: u32) -> Result<Run, Error> {
+pub(super) fn record(programs: &Programs, place: u32) -> Result<Run, Error> {
     programs.runs.get(&place, 0).map_err(|source| Error::Map { action: "read", map: "RUNS", source })
 }
 

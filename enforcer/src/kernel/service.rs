@@ -281,10 +281,10 @@ impl Service {
     /// The kernel's.
     pub fn halt(&mut self, run: u32, freeze: bool) -> Result<(), Error> {
         let at = enforcer_common::run::place(run);
-        let found = self.runs()?.into_iter().find(|(place, found)| *place == at && found.id == run);
-        if let Some((place, mut record)) = found {
+        let mut record = place::record(&self.programs, at)?;
+        if record.live != 0 && record.id == run {
             record.flags = if freeze { record.flags | Run::FREEZE } else { record.flags & !Run::FREEZE };
-            place::write(&mut self.programs, place, record)?;
+            place::write(&mut self.programs, at, record)?;
         }
         self.programs.call(HALT, "ending a run", u64::from(run))
     }

@@ -8,13 +8,15 @@ use std::{fs::File, io, path::Path};
 use enforcer_common::run::Counters;
 
 use super::{Error, cgroup::Cgroup};
-use crate::profile::{Budgets, OnTrip};
+use crate::{
+    kernel::{self, Enforcement},
+    profile::{Budgets, OnTrip},
+};
 
 /// Waits for the trip, and answers it.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     cgroup: Option<Cgroup>,
-    answer: OnTrip,
     state: State,
 }
 
@@ -28,22 +30,22 @@ enum State {
 
 impl Breaker {
     /// For a run with these budgets. Without any, or in audit mode, there is nothing that could trip it.
-    pub(crate) fn new(budgets: &Budgets, answer: OnTrip, enforces: bool) -> Result<Self, Error> {
+    pub(crate) fn new(budgets: &Budgets, enforces: bool) -> Result<Self, Error> {
         let limited = enforces && budgets.0.iter().any(Option::is_some);
         let cgroup =
             if limited { Some(Cgroup::create().map_err(|source| Error::Cgroup { source })?) } else { None };
-        Ok(Self { cgroup, answer, state: State::Running })
+        Ok(Self { cgroup, state: State::Running })
     }
 
     /// For a run that the kernel has begun with this process, which is put into a cgroup of the run's own.
-    pub(crate) fn around(pid: u32, answer: OnTrip) -> io::Result<Self> {
+    pub(crate) fn around(pid: u32) -> io::Result<Self> {
         let cgroup = Cgroup::around(pid)?;
-        Ok(Self { cgroup: Some(cgroup), answer, state: State::Running })
+        Ok(Self { cgroup: Some(cgroup), state: State::Running })
     }
 
     /// For a run that has no cgroup: what attempts nothing cannot be ended.
-    pub(crate) const fn without(answer: OnTrip) -> Self {
-        Self { cgroup: None, answer, state: State::Running }
+    pub(crate) const fn without() -> Self {
+        Self { cgroup: None, state: State::Running }
     }
 
     /// The run's cgroup.
@@ -59,25 +61,36 @@ impl Breaker {
 
     /// Answers the trip if there was one; says what was done, the first time. To be called again and again: what is
     /// being made while everything is killed may be missed once.
-    pub(crate) fn check(&mut self, counters: &Counters) -> Option<String> {
-        let cgroup = self.cgroup.as_ref().filter(|_| counters.tripped != 0)?;
-        match self.state {
-            State::Frozen => None,
-            State::Killed => {
+    ///
+    /// # Errors
+    ///
+    /// Which answer it is to be could not be read.
+    pub(crate) fn check(
+        &mut self,
+        counters: &Counters,
+        kernel: &Enforcement,
+    ) -> Result<Option<String>, kernel::Error> {
+        let Some(cgroup) = self.cgroup.as_ref().filter(|_| counters.tripped != 0) else { return Ok(None) };
+        // The profile's, or that of whoever ended or froze the run by request: the kernel has it, and answers so itself.
+        let answer = kernel.on_trip()?;
+        Ok(match self.state {
+            State::Running => Some(self.trip(answer)),
+            State::Frozen if answer == OnTrip::Freeze => None,
+            State::Frozen | State::Killed => {
+                self.state = State::Killed;
                 if counters.tasks > 0 {
                     // It went through before, and what is left is told at the end.
                     let _ = cgroup.kill();
                 }
                 None
             }
-            State::Running => Some(self.trip()),
-        }
+        })
     }
 
     /// Freezes or kills; says which. What cannot be frozen is killed.
-    fn trip(&mut self) -> String {
+    fn trip(&mut self, answer: OnTrip) -> String {
         let Some(cgroup) = &self.cgroup else { return String::new() };
-        let frozen = (self.answer == OnTrip::Freeze).then(|| cgroup.freeze());
+        let frozen = (answer == OnTrip::Freeze).then(|| cgroup.freeze());
         if let Some(Ok(())) = frozen {
             self.state = State::Frozen;
             let dir = cgroup.dir().display();

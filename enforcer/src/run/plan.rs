@@ -118,7 +118,7 @@ impl Plan {
             record: options.record.is_some() || options.attest.is_some(),
             encrypted_hello: profile.tls.ech,
         };
-        let breaker = Breaker::new(&budgets, respond.trip, !audit)?;
+        let breaker = Breaker::new(&budgets, !audit)?;
         let json = options.json.as_deref().map(|path| open(path, &invoker, &credentials)).transpose()?;
         let writer = match &options.record {
             Some(path) => {

@@ -104,18 +104,19 @@ impl Watch {
 
     /// Ends, or freezes, a run that the kernel has tripped.
     fn break_off(&mut self, kernel: &Enforcement) {
-        let counters = match kernel.counters() {
-            Ok(counters) => counters,
-            Err(error) => {
-                tracing::warn!("whether the run is tripped cannot be seen: {error}");
-                return;
+        let answered = kernel.counters().and_then(|counters| {
+            let done = self.breaker.check(&counters, kernel)?;
+            Ok(done.map(|done| (counters, done)))
+        });
+        match answered {
+            Ok(None) => {}
+            Ok(Some((counters, done))) => {
+                self.read();
+                let image = self.pump.image(counters.tripped_by);
+                self.reporter.tripped(&counters, image, &done);
+                self.evidence.tripped(&counters, image, &done);
             }
-        };
-        if let Some(done) = self.breaker.check(&counters) {
-            self.read();
-            let image = self.pump.image(counters.tripped_by);
-            self.reporter.tripped(&counters, image, &done);
-            self.evidence.tripped(&counters, image, &done);
+            Err(error) => tracing::warn!("whether the run is tripped cannot be seen: {error}"),
         }
     }
 

@@ -196,9 +196,7 @@ fn end(state: &State, run: u32, freeze: bool) -> Reply {
             "whatever of run {run} attempts something is {what}; it has no cgroup, so what only sleeps is not"
         ));
     };
-    // A frozen one has to be let go to be killed.
-    let done = fs::write(cgroup.join(file), "1");
-    match done {
+    match fs::write(cgroup.join(file), "1") {
         Ok(()) => Reply::Done(format!("run {run} is {what}")),
         Err(error) => Reply::Error(format!(
             "{}: {error}; whatever of the run attempts something is {what}",
