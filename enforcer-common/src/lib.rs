@@ -15,6 +15,7 @@ pub mod action;
 pub mod address;
 pub mod anchor;
 pub mod argv;
+pub mod attach;
 pub mod budget;
 pub mod decide;
 pub mod escape;

@@ -64,6 +64,10 @@ offsets! {
     kernfs_parent: "kernfs_node", "parent|__parent", 8;
     /// A task's parent, or who traces it.
     task_parent: "task_struct", "parent", 8;
+    /// A task's parent.
+    task_real_parent: "task_struct", "real_parent", 8;
+    /// The first thread of a task's process.
+    task_leader: "task_struct", "group_leader", 8;
     /// The file's path, as it was opened.
     file_path: "file", "f_path", 16;
     /// How the file was opened: for reading, writing, or both.

@@ -7,6 +7,8 @@ use crate::{
     budget::{BUDGETS, Budget},
 };
 
+/// Tasks that may be in runs at a time.
+pub const TASKS: u32 = 1 << 16;
 /// Runs that may be under way at a time, on one machine. A power of two.
 pub const RUNS: u32 = 512;
 /// The first place that the kernel gives to what it enrols itself. Those before are given by wrappers.
@@ -56,6 +58,14 @@ impl Label {
     pub const ARGUMENTS: u8 = 2;
     /// They are, and it is no script.
     pub const REQUIRED: u8 = 4;
+
+    /// That of a task which comes into a run and has executed nothing in it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(run: u32, stage: u8, flags: u8) -> Self {
+        let (pending, script) = (NO_STAGE, NO_STAGE);
+        Self { run, stage, pending, flags, checks: 0, script, image: 0, reserved: [0; 7] }
+    }
 }
 
 /// Denials are only reported.

@@ -4,6 +4,7 @@
 
 use crate::{
     address::{Grant, GrantKey},
+    attach::Attach,
     budget::FileKey,
     hello::NameKey,
     lookup::{Asker, Port},
@@ -38,3 +39,5 @@ unsafe impl aya::Pod for Template {}
 unsafe impl aya::Pod for Home {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Chosen {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Attach {}

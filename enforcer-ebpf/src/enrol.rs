@@ -4,7 +4,7 @@
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_current_task};
 use core::{ffi::c_void, ptr::addr_of_mut};
-use enforcer_common::run::{Enrolment, Label, NO_STAGE};
+use enforcer_common::run::{Enrolment, Label};
 
 use crate::{
     atomic,
@@ -20,16 +20,7 @@ use crate::{
 pub extern "C" fn enrol(context: *const c_void) -> i32 {
     // SAFETY: the kernel refuses a test run whose context is shorter than what is read here.
     let Enrolment { run, stage, flags } = unsafe { *context.cast::<Enrolment>() };
-    let label = Label {
-        run: run as u32,
-        stage: stage as u8,
-        pending: NO_STAGE,
-        flags: flags as u8,
-        checks: 0,
-        script: NO_STAGE,
-        image: 0,
-        reserved: [0; 7],
-    };
+    let label = Label::new(run as u32, stage as u8, flags as u8);
     // SAFETY: no preconditions.
     let task = unsafe { bpf_get_current_task() } as u64;
     if let Err(error) = LABELS.insert(&task, &label, u64::from(BPF_NOEXIST)) {

@@ -13,6 +13,7 @@
 
 mod argv;
 mod atomic;
+mod attach;
 mod budget;
 mod charge;
 mod enrol;

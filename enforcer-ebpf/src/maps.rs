@@ -10,10 +10,11 @@ use aya_ebpf::{
 };
 use enforcer_common::{
     address::{Grant, GrantKey},
+    attach::Attach,
     budget::FileKey,
     hello::NameKey,
     lookup::{Asker, Port},
-    run::{Counters, Label, PROFILES, RUNS as PLACES, Run, place},
+    run::{Counters, Label, PROFILES, RUNS as PLACES, Run, TASKS, place},
     select::{CLAIMS as CLAIMS_MAX, Chosen, HOMES as USERS, Home, TEMPLATES as TEMPLATES_MAX, Template},
     table::CHUNK_WORDS,
 };
@@ -24,8 +25,6 @@ use crate::{
     scratch::Slot,
 };
 
-/// Tasks that may be enrolled at a time.
-const TASKS: u32 = 1 << 16;
 /// Scratch buffers a CPU: as many programs may stand preempted on one CPU, each in the middle of a verdict.
 pub(crate) const SLOTS: u32 = 8;
 
@@ -63,6 +62,10 @@ pub(crate) static TEMPLATES: Array<Template> = Array::with_max_entries(TEMPLATES
 /// The template for what a process starts next: by its number, as the service was asked.
 #[map]
 pub(crate) static CLAIMS: HashMap<u32, u32> = HashMap::with_max_entries(CLAIMS_MAX, BPF_F_NO_PREALLOC);
+
+/// Which tree is put under which run.
+#[map]
+pub(crate) static ATTACH: Array<Attach> = Array::with_max_entries(1, 0);
 
 /// The home directories of users.
 #[map]

@@ -9,7 +9,7 @@ use aya_ebpf::helpers::{
 };
 use core::{ffi::c_void, ptr::addr_of_mut};
 use enforcer_common::{
-    run::{Label, NO_STAGE},
+    run::Label,
     select::{Aspect, Chosen, ITEMS, Set, VARIABLES, fits, item, suits, words},
     table::{Space as _, Step, TEXT_SIZE},
 };
@@ -271,16 +271,7 @@ impl Step for Choice {
 /// Labels the current task, which has no other threads; false if there is no room.
 #[inline(always)]
 fn label(run: u32) -> bool {
-    let label = Label {
-        run,
-        stage: 0,
-        pending: NO_STAGE,
-        flags: 0,
-        checks: 0,
-        script: NO_STAGE,
-        image: 0,
-        reserved: [0; 7],
-    };
+    let label = Label::new(run, 0, 0);
     // SAFETY: no preconditions.
     let task = unsafe { bpf_get_current_task() } as u64;
     let Some(counters) = counters(run).filter(|_| LABELS.insert(&task, &label, 0).is_ok()) else {

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::keeper;
 
 /// Longest that any command of a scenario may take. Emulated guests on a busy machine are slow; a hang is far slower.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How a script runs a command as the user `builder` in a directory. npm finds what node compiled of it the last time: compiling it
 /// takes an emulated processor ten seconds.

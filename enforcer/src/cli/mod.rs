@@ -2,6 +2,7 @@
 
 //! The command line: one file for each subcommand, with its arguments and its entry.
 
+mod attach;
 pub mod compare;
 mod completions;
 mod control;
@@ -41,6 +42,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Attach(attach::Args),
     Record(record::Args),
     Replay(replay::Args),
     Compare(compare::Args),
@@ -68,6 +70,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             output.start_tracing();
             match command {
                 Command::Run(args) => run::main(args, output),
+                Command::Attach(args) => attach::main(args, output),
                 Command::Record(args) => record::main(args, output),
                 Command::Replay(args) => replay::main(&args, output),
                 Command::Compare(args) => compare::main(&args, output),
@@ -99,7 +102,7 @@ fn usage(error: &clap::Error, args: &[OsString]) -> Exit {
         _ => {
             let tolerant = Cli::command().ignore_errors(true).try_get_matches_from(args);
             match tolerant.as_ref().ok().and_then(clap::ArgMatches::subcommand_name) {
-                Some("run" | "record") => Exit::NotEnforced,
+                Some("run" | "attach" | "record") => Exit::NotEnforced,
                 _ => Exit::Usage,
             }
         }

@@ -77,6 +77,7 @@ pub(super) fn main(args: Args, output: Output) -> Exit {
         products,
         sign,
         command,
+        tree: None,
     };
     let exit = start(&options, terminal);
     if !matches!(exit, Exit::NotEnforced | Exit::NotExecutable | Exit::NotFound) {

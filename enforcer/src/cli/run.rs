@@ -108,6 +108,7 @@ pub(super) fn main(args: Args, output: Output) -> Exit {
         products,
         sign,
         command,
+        tree: None,
     };
     start(&options, terminal)
 }

@@ -18,8 +18,7 @@ use enforcer_common::{
 };
 
 use super::{
-    claim::Listener, control::protocol::Reply, known::Known, leader::Leader, profiles::Loaded,
-    reserve::Spare, state::State,
+    claim::Listener, control::protocol::Reply, known::Known, profiles::Loaded, reserve::Spare, state::State,
 };
 use crate::{
     events::{Image, Pump},
@@ -35,6 +34,7 @@ use crate::{
         credentials::Credentials,
         egress::{Destinations, Service},
         evidenced::{Evidence, Told},
+        process::Process,
         recorded::Recorded,
         registry::Registries,
         watch::{TICK, Until, Watch},
@@ -110,7 +110,7 @@ async fn watched(
     if state.options.record.is_some() {
         pump.images().keep_account();
     }
-    let mut leader = Leader::of(run.leader, run.uid);
+    let mut leader = Process::of(run.leader, run.uid);
     if !adopted {
         leader.saw(first(&mut pump, &mut rings).await);
     }
@@ -220,7 +220,7 @@ async fn first<'p>(pump: &'p mut Pump, rings: &mut Rings) -> Option<&'p Image> {
 }
 
 /// What is known of a run that has just begun.
-fn begun(run: &Run, loaded: &Loaded, leader: &Leader) -> Known {
+fn begun(run: &Run, loaded: &Loaded, leader: &Process) -> Known {
     let words = leader.command.iter().map(|word| word.as_encoded_bytes().escape_ascii().to_string());
     Known {
         profile: loaded.compiled.name.clone(),
@@ -234,7 +234,7 @@ fn begun(run: &Run, loaded: &Loaded, leader: &Leader) -> Known {
 }
 
 /// Where packages come from, as the run's user has it.
-async fn ask(leader: &Leader, loaded: &Loaded, places: &Places) -> Result<Registries, crate::run::Error> {
+async fn ask(leader: &Process, loaded: &Loaded, places: &Places) -> Result<Registries, crate::run::Error> {
     let credentials = Credentials::of(&leader.invoker);
     Registries::ask(&loaded.compiled.hosts, &leader.invoker.environment, &credentials, &places.workspace)
         .await

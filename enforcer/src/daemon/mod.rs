@@ -9,7 +9,6 @@ pub(crate) mod claim;
 pub mod control;
 mod error;
 mod known;
-mod leader;
 mod member;
 pub mod metrics;
 mod notify;
@@ -128,6 +127,7 @@ async fn serve(options: Options, terminal: Terminal) -> Result<(), Error> {
                 }
                 state.look();
                 state.tell_chosen();
+                state.forget_claims();
                 notify.alive();
             }
         }

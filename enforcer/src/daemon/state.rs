@@ -286,6 +286,14 @@ impl State {
         }
     }
 
+    /// Takes back what a service before us has promised to processes that have ended.
+    pub(super) fn forget_claims(&self) {
+        let is_there = |process: u32| Path::new("/proc").join(process.to_string()).exists();
+        if let Err(error) = self.kernel.borrow_mut().forget_claims(is_there) {
+            tracing::warn!("{error}");
+        }
+    }
+
     /// The cgroup of a run.
     pub(super) fn in_cgroup(&self, run: u32, dir: Option<&Path>) {
         if let Some(member) = self.members.borrow_mut().get_mut(&run) {

@@ -144,6 +144,18 @@ pub enum Error {
         /// What went wrong.
         source: io::Error,
     },
+    /// What is to be put under a run is not there to be.
+    #[error("process {pid} does not run any more, or is held to a run already (`enforcer status`)")]
+    NotAttached {
+        /// The process.
+        pid: u32,
+    },
+    /// A tree does not come to rest.
+    #[error("below process {pid} there are new processes at every look: some of them may not be held")]
+    Restless {
+        /// The process.
+        pid: u32,
+    },
     /// The wrapper itself is held to a run.
     #[error("this process is already held to a run, and a run cannot be started within another")]
     Within,

@@ -3,6 +3,7 @@
 //! The kernel half as userspace sees it: finding offsets, loading and attaching the programs, proving that they
 //! deny, pinning them, and reading what they report.
 
+mod attach;
 mod btf;
 pub mod cgroup;
 mod charger;

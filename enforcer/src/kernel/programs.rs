@@ -12,8 +12,8 @@ use aya::{
     Btf, Ebpf, EbpfLoader, Endianness,
     maps::{Array, HashMap, Map, MapData},
     programs::{
-        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Lsm, ProgramError, ProgramInfo,
-        RawTracePoint, links::FdLink,
+        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Iter, Lsm, ProgramError,
+        ProgramInfo, RawTracePoint, links::FdLink,
     },
 };
 use aya_log::EbpfLogger;
@@ -43,6 +43,8 @@ const CHARGE: &str = "charge";
 pub(super) const RELEASE: &str = "release";
 /// What ends runs. Likewise.
 pub(super) const HALT: &str = "halt";
+/// What looks at every task when its link is read.
+const ATTACH: &str = "attach";
 /// A program that writes to the log, by which the log is found.
 const LOGS: &str = "file_open";
 /// Prefixes of pins.
@@ -50,7 +52,7 @@ const LINK: &str = "link";
 const MAP: &str = "map";
 const PROGRAM: &str = "program";
 /// The maps that the agent uses. The programs hold the others.
-const MAPS: [&str; 16] = [
+const MAPS: [&str; 17] = [
     "RUNS",
     "COUNTERS",
     "TABLES",
@@ -63,6 +65,7 @@ const MAPS: [&str; 16] = [
     "SELECTION",
     "TEMPLATES",
     "CLAIMS",
+    "ATTACH",
     "HOMES",
     "CHOSEN",
     "RESOLVERS",
@@ -123,6 +126,7 @@ impl Programs {
             for name in [ENROL, CHARGE, RELEASE, HALT] {
                 load_callable(&mut object, name, pins)?;
             }
+            visit(&mut object, &btf, pins)?;
             for hook in HOOKS {
                 attach(&mut object, hook, &btf, pins)?;
             }
@@ -164,6 +168,11 @@ impl Programs {
         sys::run_program(fd, &run).map(drop).map_err(|source| Error::System { action, source })
     }
 
+    /// What is read to have every task looked at.
+    pub(super) fn visit(&self) -> PathBuf {
+        self.pins.path(LINK, ATTACH)
+    }
+
     /// A map of theirs.
     pub(super) fn map(&self, name: &'static str) -> Result<MapData, Error> {
         map(&self.pins, name)
@@ -203,6 +212,18 @@ fn load_callable(object: &mut Ebpf, name: &'static str, pins: &Partial) -> Resul
     let program: &mut RawTracePoint = program.try_into().map_err(failed)?;
     program.load().map_err(failed)?;
     pins.pin(PROGRAM, name, |path| program.pin(path))
+}
+
+/// Loads the program that looks at every task, and pins its link: reading that calls it.
+fn visit(object: &mut Ebpf, btf: &Btf, pins: &Partial) -> Result<(), Error> {
+    let failed = |action| move |source| Error::Program { action, hook: "every task", source };
+    let program = object.program_mut(ATTACH).ok_or(Error::Missing(ATTACH))?;
+    let program: &mut Iter = program.try_into().map_err(failed("load"))?;
+    program.load("task", btf).map_err(failed("load"))?;
+    let link = program.attach().map_err(failed("attach"))?;
+    let link = program.take_link(link).map_err(failed("attach"))?;
+    let link: FdLink = link.try_into().map_err(|_| Error::Missing(ATTACH))?;
+    pins.pin(LINK, ATTACH, |path| link.pin(path).map(drop))
 }
 
 /// Loads a hook's program, attaches it, and pins the link.

@@ -164,6 +164,22 @@ impl Service {
         }
     }
 
+    /// Takes back what processes were promised that are not there any more, by a service that ended before they did. A process that
+    /// comes to have the number of one would have its next child enrolled.
+    ///
+    /// # Errors
+    ///
+    /// The map could not be read or written.
+    pub fn forget_claims(&mut self, is_there: impl Fn(u32) -> bool) -> Result<(), Error> {
+        let claims = self.claims()?;
+        for process in claims.keys().collect::<Result<Vec<_>, _>>().map_err(failed_claim)? {
+            if !is_there(process) {
+                self.disclaim(process)?;
+            }
+        }
+        Ok(())
+    }
+
     fn claims(&self) -> Result<HashMap<MapData, u32, u32>, Error> {
         Map::HashMap(self.programs.map("CLAIMS")?).try_into().map_err(failed_claim)
     }

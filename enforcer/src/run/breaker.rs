@@ -3,7 +3,7 @@
 //! The circuit breaker's other half. The kernel trips the run and ends whoever attempts anything more; what only
 //! sleeps or computes is ended, or frozen, from here.
 
-use std::{fs::File, io, path::Path};
+use std::{collections::BTreeSet, fs::File, io, path::Path};
 
 use enforcer_common::run::Counters;
 
@@ -29,12 +29,15 @@ enum State {
 }
 
 impl Breaker {
-    /// For a run with these budgets. Without any, or in audit mode, there is nothing that could trip it.
-    pub(crate) fn new(budgets: &Budgets, enforces: bool) -> Result<Self, Error> {
-        let limited = enforces && budgets.0.iter().any(Option::is_some);
-        let cgroup =
-            if limited { Some(Cgroup::create().map_err(|source| Error::Cgroup { source })?) } else { None };
-        Ok(Self { cgroup, state: State::Running })
+    /// For a run with these budgets, which begins with COMMAND or with a process that runs already. Without budgets, or in audit
+    /// mode, there is nothing that could trip it.
+    pub(crate) fn new(budgets: &Budgets, enforces: bool, tree: Option<u32>) -> Result<Self, Error> {
+        if !enforces || budgets.0.iter().all(Option::is_none) {
+            return Ok(Self::without());
+        }
+        let cgroup = tree.map_or_else(Cgroup::create, Cgroup::around);
+        let cgroup = cgroup.map_err(|source| Error::Cgroup { source })?;
+        Ok(Self { cgroup: Some(cgroup), state: State::Running })
     }
 
     /// For a run that the kernel has begun with this process, which is put into a cgroup of the run's own.
@@ -51,6 +54,12 @@ impl Breaker {
     /// The run's cgroup.
     pub(crate) fn dir(&self) -> Option<&Path> {
         self.cgroup.as_ref().map(Cgroup::dir)
+    }
+
+    /// Takes in processes that run already; says how many of them could not be.
+    pub(crate) fn take_in(&self, processes: &BTreeSet<u32>) -> usize {
+        let Some(cgroup) = &self.cgroup else { return 0 };
+        processes.iter().filter(|&&pid| cgroup.take_in(pid).is_err()).count()
     }
 
     /// What the first process of the run writes `0` to.

@@ -49,8 +49,16 @@ impl Cgroup {
         }
         let made = Self { dir: place.join(format!("{PREFIX}{pid}-{}", time())) };
         fs::create_dir(&made.dir)?;
-        fs::write(made.dir.join("cgroup.procs"), pid.to_string())?;
+        made.take_in(pid)?;
         Ok(made)
+    }
+
+    /// Puts a process into it. One that has ended is none that had to be.
+    pub(crate) fn take_in(&self, pid: u32) -> io::Result<()> {
+        match fs::write(self.dir.join("cgroup.procs"), pid.to_string()) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            done => done,
+        }
     }
 
     /// Where a process that writes `0` enters.

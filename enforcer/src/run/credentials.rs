@@ -26,6 +26,12 @@ impl Credentials {
         Self { uid: invoker.uid, gid: invoker.gid, groups }
     }
 
+    /// The user's number.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.uid.as_raw()
+    }
+
     /// Takes them on, for good, in the calling thread only. Only system calls: may be called between fork and exec.
     ///
     /// # Errors

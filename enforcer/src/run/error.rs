@@ -47,6 +47,20 @@ pub enum Error {
     /// The service did not do what it should.
     #[error("the service did not run COMMAND: {0}")]
     NotServed(&'static str),
+    /// There is no such process.
+    #[error("there is no process {pid}")]
+    NoProcess {
+        /// Its number.
+        pid: u32,
+    },
+    /// We would be held ourselves.
+    #[error(
+        "process {pid} is this one, or one that has started it: enforcer would be held to the profile itself"
+    )]
+    Ours {
+        /// Its number.
+        pid: u32,
+    },
     /// sudo's variables make no sense.
     #[error("{name} is `{}`, so the user who called sudo is not known; without sudo unset SUDO_UID and SUDO_GID", shown(.value))]
     SudoVariable {

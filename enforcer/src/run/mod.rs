@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `enforcer run`: COMMAND under a profile.
+//! `enforcer run`: COMMAND under a profile. `enforcer attach`: a tree that runs already, likewise.
 //!
 //! Everything that can go wrong goes wrong before COMMAND starts: who it runs as, the profile, the file to execute,
 //! the resolver's sockets, the record, then the kernel half and its proof that denials happen. What is
@@ -20,6 +20,7 @@ pub(crate) mod evidenced;
 pub mod inherited;
 pub mod invoker;
 mod plan;
+pub(crate) mod process;
 pub(crate) mod readable;
 pub(crate) mod recorded;
 pub mod registry;
@@ -65,6 +66,8 @@ pub struct Options {
     pub sign: Option<PathBuf>,
     /// COMMAND and its arguments.
     pub command: Vec<OsString>,
+    /// The process that is put under the profile, with everything below it, instead of COMMAND.
+    pub tree: Option<u32>,
 }
 
 /// Runs COMMAND under a profile, and returns how to exit. To be called from a process that has no other threads.
@@ -81,7 +84,7 @@ pub fn run(options: &Options, terminal: &Terminal) -> Result<Exit, Error> {
         .map_err(Error::system("start the runtime"))?;
     let exit = runtime.block_on(async {
         let signals = Signals::new(&blocked).map_err(Error::system("wait for signals"))?;
-        if !invoker::privileged() && served::is_there() {
+        if !invoker::privileged() && options.tree.is_none() && served::is_there() {
             return served::run(options, terminal, &signals, inherited).await;
         }
         let plan = tokio::select! {

@@ -24,6 +24,7 @@ use super::{
     evidenced::{Attest, Evidence, Told},
     inherited::Inherited,
     invoker::{self, Invoker},
+    process::Process,
     recorded::Recorded,
     registry::{Registries, Registry},
 };
@@ -46,8 +47,10 @@ const OBSERVE: &str = include_str!("observe.yaml");
 
 /// What is to be run, and how.
 pub(super) struct Plan {
-    /// The file to execute, absolute.
+    /// The file to execute, absolute; or that the process executes which is put under the profile.
     pub(super) file: PathBuf,
+    /// COMMAND, or that of the process, and its arguments.
+    pub(super) command: Vec<OsString>,
     /// The signal mask that COMMAND gets.
     pub(super) inherited: Inherited,
     /// Who COMMAND runs as.
@@ -83,11 +86,18 @@ impl Plan {
         terminal: &Terminal,
         inherited: Inherited,
     ) -> Result<Self, Error> {
-        let invoker = Invoker::detect()?;
-        let credentials = Credentials::of(&invoker);
-        let act = Error::system("act as the user");
-        let Found { text, mut profile, file, places } =
-            credentials.act(|| look(options, &invoker)).map_err(act)??;
+        let caller = Invoker::detect()?;
+        let own = Credentials::of(&caller);
+        let subject = match options.tree {
+            Some(pid) => Process::find(pid)?,
+            None => Process::planned(caller, &options.command),
+        };
+        // What the caller names is read and written with their rights, what the run's user has with the user's.
+        let act = || Error::system("act as the user");
+        let (text, mut profile) = own.act(|| named(options, &subject)).map_err(act())??;
+        let credentials = Credentials::of(&subject.invoker);
+        let (file, places) = credentials.act(|| look(&profile, &subject, options.tree)).map_err(act())??;
+        let Process { invoker, command, .. } = subject;
         let legend = Legend::new(&profile, &places);
         profile.tls.sni |= options.sni;
         let sni = profile.tls.sni;
@@ -118,18 +128,18 @@ impl Plan {
             record: options.record.is_some() || options.attest.is_some(),
             encrypted_hello: profile.tls.ech,
         };
-        let breaker = Breaker::new(&budgets, !audit)?;
-        let json = options.json.as_deref().map(|path| open(path, &invoker, &credentials)).transpose()?;
+        let breaker = Breaker::new(&budgets, !audit, options.tree)?;
+        let json = options.json.as_deref().map(|path| open(path, &own)).transpose()?;
         let writer = match &options.record {
             Some(path) => {
-                let out = open(path, &invoker, &credentials)?;
+                let out = open(path, &own)?;
                 let compressed = path.extension().is_some_and(|extension| extension == "zst");
                 Some(Writer::new(out, compressed).map_err(Error::system("begin the recording"))?)
             }
             None => None,
         };
         let run = Recorded {
-            command: &options.command,
+            command: &command,
             unmasked: options.unmasked,
             invoker: &invoker,
             file: &file,
@@ -139,11 +149,12 @@ impl Plan {
             registries: &registries,
             enforces: !audit,
         };
-        let evidence = evidence(&run, options, &credentials, terminal)?;
+        let evidence = evidence(&run, options, &own, terminal)?;
         let recording = setup.record.then(|| (writer, run.facts()));
         let table = profile.table;
         Ok(Self {
             file,
+            command,
             inherited,
             invoker,
             credentials,
@@ -166,8 +177,8 @@ impl Plan {
     }
 
     /// The record's first line.
-    pub(super) fn header(&self, options: &Options) -> json::Header {
-        let Self { file, invoker, legend, .. } = self;
+    pub(super) fn header(&self) -> json::Header {
+        let Self { file, command, invoker, legend, .. } = self;
         let variable = |(name, value): &(String, Vec<u8>)| json::Variable {
             name: name.clone(),
             value: value.as_slice().into(),
@@ -179,7 +190,7 @@ impl Plan {
             mode: if self.enforces() { "enforce" } else { "audit" },
             sni: self.sni,
             profile: legend.into(),
-            command: options.command.iter().map(|word| word.as_os_str().into()).collect(),
+            command: command.iter().map(|word| word.as_os_str().into()).collect(),
             executable: file.as_os_str().into(),
             user: json::User {
                 uid: invoker.uid.as_raw(),
@@ -192,19 +203,10 @@ impl Plan {
     }
 }
 
-/// What was looked for with the user's rights.
-struct Found {
-    text: Arc<Text>,
-    profile: Compiled,
-    file: PathBuf,
-    places: Places,
-}
-
-/// Finds profile, file and places, with the user's rights.
-fn look(options: &Options, invoker: &Invoker) -> Result<Found, Error> {
-    let Options { profile, command, .. } = options;
-    let environment = &invoker.environment;
-    let text = match choose(profile.as_deref(), environment, command) {
+/// Finds the profile that was named, or is for COMMAND.
+fn named(options: &Options, subject: &Process) -> Result<(Arc<Text>, Compiled), Error> {
+    let Process { invoker, command, .. } = subject;
+    let text = match choose(options.profile.as_deref(), &invoker.environment, command) {
         Some(name) => profile::find(&name.to_string_lossy())?,
         None if options.observe => Text::new("observe.yaml (built in)", OBSERVE.to_owned()),
         None => {
@@ -215,10 +217,20 @@ fn look(options: &Options, invoker: &Invoker) -> Result<Found, Error> {
         }
     };
     let profile = Compiled::new(&text)?;
-    let typed = command.first().map(OsString::as_os_str).unwrap_or_default();
-    let file = command::find(typed, environment.get("PATH"))?;
-    let places = Places::find(invoker, &profile.variables)?;
-    Ok(Found { text, profile, file, places })
+    Ok((text, profile))
+}
+
+/// Finds file and places.
+fn look(profile: &Compiled, subject: &Process, tree: Option<u32>) -> Result<(PathBuf, Places), Error> {
+    let Process { invoker, command, executable, directory } = subject;
+    let (file, workspace) = match tree {
+        Some(_) => (executable.clone(), Some(directory.clone())),
+        None => {
+            let typed = command.first().map(OsString::as_os_str).unwrap_or_default();
+            (command::find(typed, invoker.environment.get("PATH"))?, None)
+        }
+    };
+    Ok((file, Places::find_but([workspace, None, None], invoker, &profile.variables)?))
 }
 
 /// Says what one should know about the places.
@@ -250,13 +262,13 @@ fn evidence(
     credentials: &Credentials,
     terminal: &Terminal,
 ) -> Result<Evidence, Error> {
-    let Recorded { invoker, legend, .. } = *run;
+    let Recorded { legend, .. } = *run;
     let signer = options.sign.as_deref().map(Signer::read).transpose()?;
     let log = options.evidence.as_deref().map(|path| Log::open(path, signer.clone())).transpose()?;
     let name = name_of_run().map_err(Error::system("name the run"))?;
     let attest = match &options.attest {
         Some(path) => Some(Attest {
-            file: open(path, invoker, credentials)?,
+            file: open(path, credentials)?,
             products: options.products.clone(),
             signer,
             credentials: credentials.clone(),
@@ -268,9 +280,9 @@ fn evidence(
     Ok(Evidence { run: name, log, opening, attest, legend, terminal, told: Told::default() })
 }
 
-/// Opens a record or a recording with the user's rights, so that it is theirs and no link leads us elsewhere.
-fn open(path: &Path, invoker: &Invoker, credentials: &Credentials) -> Result<File, Error> {
-    let uid = invoker.uid.as_raw();
+/// Opens a record or a recording with the caller's rights, so that it is theirs and no link leads us elsewhere.
+fn open(path: &Path, credentials: &Credentials) -> Result<File, Error> {
+    let uid = credentials.uid();
     let opened = credentials.act(|| create(path)).and_then(|file| file);
     opened.map_err(|source| Error::Record { path: path.to_owned(), uid, source })
 }

@@ -13,11 +13,12 @@ use tokio::process::Child;
 
 use super::{
     Error, Options,
+    breaker::Breaker,
     child::Start,
     egress::Service,
     plan::Plan,
     signals::{Received, Signals},
-    watch::{Until, Watch},
+    watch::{TICK, Until, Watch},
 };
 use crate::{
     events::Pump,
@@ -49,9 +50,10 @@ pub(super) async fn supervise(
         Err(source) => return Err(undo(kernel, Error::System { action: "wait for signals", source })),
     }
     let mut reporter = Reporter::new(*terminal, plan.legend.clone(), plan.enforces());
-    let (header, enforces) = (plan.header(options), plan.enforces());
+    let (header, enforces) = (plan.header(), plan.enforces());
     let Plan {
         file,
+        command,
         inherited,
         invoker,
         credentials,
@@ -79,13 +81,15 @@ pub(super) async fn supervise(
     if let Err(error) = evidence.begin() {
         return Err(undo(kernel, error));
     }
-    let (argv, environment) = (&options.command, &invoker.environment);
-    let spawned = kernel.enroller().map_err(Error::from).and_then(|enroller| {
-        let cgroup = breaker.entrance()?;
-        let credentials = &credentials;
-        Start { file: &file, argv, environment, credentials, inherited, cgroup }.spawn(enroller)
-    });
-    let mut child = match spawned {
+    let begun = match options.tree {
+        Some(pid) => take_in(&mut kernel, pid, &breaker, terminal).map(|()| None),
+        None => kernel.enroller().map_err(Error::from).and_then(|enroller| {
+            let (argv, environment, credentials) = (&command, &invoker.environment, &credentials);
+            let cgroup = breaker.entrance()?;
+            Start { file: &file, argv, environment, credentials, inherited, cgroup }.spawn(enroller).map(Some)
+        }),
+    };
+    let child = match begun {
         Ok(child) => child,
         Err(error) => {
             evidence.refused(&error);
@@ -98,7 +102,10 @@ pub(super) async fn supervise(
     }
     let mut watch = Watch::new(rings, pump, reporter, recorder, evidence, breaker);
     watch.service = Some(service);
-    let status = watch.until(exit(&mut child, signals), &kernel, true).await;
+    let status = match child {
+        Some(mut child) => watch.until(exit(&mut child, signals), &kernel, true).await,
+        None => watch.until(left(&kernel, signals), &kernel, true).await,
+    };
     watch.settle(&kernel).await;
     let status = status.and_then(|until| match until {
         Until::Over(status) => status,
@@ -116,6 +123,33 @@ fn prepare(kernel: &mut Enforcement) -> Result<(Rings, EgressMaps, Counters), Er
     kernel.probe()?;
     let (rings, maps) = kernel.take()?;
     Ok((rings, maps, kernel.counters()?))
+}
+
+/// Puts a tree that runs already under the run.
+fn take_in(kernel: &mut Enforcement, root: u32, breaker: &Breaker, terminal: &Terminal) -> Result<(), Error> {
+    let processes = kernel.attach(root)?;
+    let apart = breaker.take_in(&processes);
+    if apart > 0 {
+        terminal.warning(&format!(
+            "{apart} processes could not be put into the run's cgroup: over a budget, they are ended when they attempt something"
+        ));
+    }
+    let more = processes.len() - 1;
+    terminal.note(&format!("process {root} is held to the profile, and {more} more that descend from it"));
+    Ok(())
+}
+
+/// Waits until nothing of the run is left, or somebody asks us to stop.
+async fn left(kernel: &Enforcement, signals: &Signals) -> io::Result<Exit> {
+    loop {
+        tokio::select! {
+            signal = signals.asked_to_stop() => return signal.map(|signal| Exit::Signal(signal as u8)),
+            () = tokio::time::sleep(TICK) => {}
+        }
+        if kernel.counters().map_err(io::Error::other)?.tasks == 0 {
+            return Ok(Exit::SUCCESS);
+        }
+    }
 }
 
 /// Takes the kernel half down again after an error; nothing was started.

@@ -70,3 +70,33 @@ fn members_of_the_group_run_commands_without_being_root() {
     assert!(refused.status == 125 && refused.stderr.contains("closed to you"), "{refused:#?}");
     quiet();
 }
+
+/// Asks for a run, says what comes back, and starts nothing.
+const IDLE: &str = r#"
+import socket, time
+service = socket.socket(socket.AF_UNIX)
+service.connect("/run/enforcer/control.sock")
+service.sendall(b'{"version":1,"ask":{"run":{"profile":"asked"}}}\n')
+print(service.recv(100), flush=True)
+time.sleep(1000)
+"#;
+
+#[test]
+fn a_promise_ends_with_the_process_that_had_it() {
+    let place = Place::new();
+    let mut service = Service::start(&place, &[("asked", &denies("  []", "/nothing"))]);
+    let promised = || sh("bpftool --json map dump pinned /sys/fs/bpf/enforcer/*/map-CLAIMS").success().stdout;
+    assert_eq!(promised().trim(), "[]");
+    let mut idle = std::process::Command::new("python3");
+    let said = place.path("said");
+    idle.args(["-c", IDLE]).stdout(std::fs::File::create(&said).unwrap());
+    let mut idle = idle.spawn().unwrap();
+    until("it is promised", || std::fs::read_to_string(&said).unwrap().contains("claimed"));
+    service.end(libc::SIGKILL);
+    service.begin();
+    // It may still start something, which would be held.
+    assert_ne!(promised().trim(), "[]");
+    idle.kill().unwrap();
+    idle.wait().unwrap();
+    until("it is taken back", || promised().trim() == "[]");
+}
