@@ -178,6 +178,12 @@ fn three_jobs_at_once_are_held_beside_ordinary_work() {
             told.iter().any(|line| line.contains("denied") && line.contains("plain-crypto-js-fixture")),
             "{told:#?}"
         );
+        // They are found by their fields.
+        let number = run.strip_prefix("run ").unwrap();
+        let fields =
+            format!("ENFORCER_RUN={number} ENFORCER_VERDICT=deny ENFORCER_PACKAGE=plain-crypto-js-fixture");
+        let found = sh(&format!("journalctl --unit={UNIT} --output=cat {fields}")).success().stdout;
+        assert!(found.contains("denied") && found.lines().all(|line| told.contains(&line)), "{found}");
         let stray =
             |line: &&&str| apps.iter().any(|other| other != app && line.contains(&format!("{other}/")));
         assert_eq!(told.iter().find(stray), None);

@@ -6,6 +6,7 @@ use enforcer_common::{Kind, Reason, Verdict};
 
 use super::{
     escape::escape,
+    journal::Field,
     legend::{Legend, Rule},
     target::Target,
 };
@@ -59,6 +60,23 @@ impl Denial {
     #[must_use]
     pub fn who(&self) -> String {
         name(&self.attribution, self.program.as_deref())
+    }
+
+    /// What it is found by in the journal. Names of packages and targets are escaped, as they are in lines.
+    pub(super) fn fields(&self, legend: &Legend, process: u32) -> Vec<Field> {
+        let mut fields = vec![
+            ("ENFORCER_PROFILE", legend.name.clone()),
+            ("ENFORCER_VERDICT", self.verdict.name().to_owned()),
+            ("ENFORCER_ACTION", self.kind.name().to_owned()),
+            ("ENFORCER_TARGET", self.target.to_string()),
+            ("ENFORCER_STAGE", legend.stage(self.stage).to_owned()),
+            ("ENFORCER_REASON", self.reason.name().to_owned()),
+            ("ENFORCER_PID", process.to_string()),
+        ];
+        if let Some(package) = self.attribution.package() {
+            fields.push(("ENFORCER_PACKAGE", escape(&package.name)));
+        }
+        fields
     }
 
     /// What was attempted, as in "denied …".

@@ -6,6 +6,7 @@ pub mod denial;
 pub mod escape;
 pub mod fold;
 pub mod host;
+mod journal;
 pub mod json;
 pub mod legend;
 pub mod line;

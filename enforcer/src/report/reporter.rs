@@ -110,8 +110,13 @@ impl Reporter {
     /// Says something.
     fn say(&self, text: &str) {
         self.terminal.print(text);
+        self.listener_told(text.to_owned());
+    }
+
+    /// Says it to whoever has asked for the run, too.
+    fn listener_told(&self, text: String) {
         if let Some(listener) = &self.listener {
-            listener.tell(Reply::Told(text.to_owned()));
+            listener.tell(Reply::Told(text));
         }
     }
 
@@ -169,7 +174,11 @@ impl Reporter {
             return;
         }
         match show {
-            Show::Yes => self.say(&shown::line(&denial, &self.legend)),
+            Show::Yes => {
+                let line = shown::line(&denial, &self.legend);
+                self.terminal.denial(&line, denial.fields(&self.legend, record.tgid));
+                self.listener_told(line);
+            }
             Show::LastOfKind => {
                 let (who, kind) = (denial.who(), denial.kind.action());
                 self.say(&format!("enforcer: further {kind} denials of {who} are counted only"));

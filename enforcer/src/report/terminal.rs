@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Lines for people, on stderr. stdout belongs to COMMAND.
+//! Lines for people, on stderr, or in the journal if that is where it leads. stdout belongs to COMMAND.
 
 use std::io::Write as _;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
+use super::journal::{self, Field, Priority};
 use crate::{cli::output::Verbosity, profile, run};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -53,12 +54,27 @@ impl Terminal {
     /// Writes lines at once, so that COMMAND's own output cannot come between. That nobody can read them any more is
     /// no reason to stop.
     pub fn print(&self, lines: &str) {
+        self.put(lines, Priority::Info, Vec::new());
+    }
+
+    /// The same about a denial, with what it can be found by in the journal.
+    pub(super) fn denial(&self, lines: &str, fields: Vec<Field>) {
+        self.put(lines, Priority::Warning, fields);
+    }
+
+    fn put(&self, lines: &str, priority: Priority, mut fields: Vec<Field>) {
         let text =
             if self.has_color() { lines.to_owned() } else { anstream::adapter::strip_str(lines).to_string() };
         let text = match self.run {
-            Some(run) => text.lines().map(|line| format!("run {run}: {line}\n")).collect(),
+            Some(run) => {
+                fields.push(("ENFORCER_RUN", run.to_string()));
+                text.lines().map(|line| format!("run {run}: {line}\n")).collect()
+            }
             None => text,
         };
+        if journal::write(text.trim_end_matches('\n'), priority, &fields) {
+            return;
+        }
         let mut stream = AutoStream::new(std::io::stderr().lock(), ColorChoice::AlwaysAnsi);
         let _ = stream.write_all(format!("{}\n", text.trim_end_matches('\n')).as_bytes());
     }
@@ -79,12 +95,12 @@ impl Terminal {
 
     /// A line that is said in any case: something went wrong.
     pub fn warning(&self, line: &str) {
-        self.print(&warning(line));
+        self.put(&warning(line), Priority::Warning, Vec::new());
     }
 
     /// Why there is no answer.
     pub fn failure(&self, message: &str) {
-        self.print(&format!("enforcer: {ERROR}error:{ERROR:#} {message}"));
+        self.put(&format!("enforcer: {ERROR}error:{ERROR:#} {message}"), Priority::Error, Vec::new());
     }
 
     /// What is wrong with a profile.
