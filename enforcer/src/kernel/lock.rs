@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::Error;
@@ -20,17 +20,17 @@ pub(super) const DIRECTORY: &str = "/run/enforcer";
 const SHARED: &str = "shared";
 /// What the names of the runs' files begin with; their places' numbers follow.
 const RUN: &str = "run-";
-/// Longest that another wrapper may take to start or to end. Loading the programs takes the most: seconds where the
-/// machine is emulated, a fraction of one elsewhere.
+/// Longest that another wrapper may take to start or to end, however many are in front of us. Loading the programs takes the most:
+/// seconds where the machine is emulated, a fraction of one elsewhere.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often is looked.
-const TICK: Duration = Duration::from_millis(20);
+/// After how long is looked again: the first time, and at most. Many that wait are not to keep the one busy that they wait for.
+const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
 
 /// A file, locked until this is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -41,15 +41,22 @@ impl Lock {
         // Others may come to the service's socket, and change nothing.
         fs::set_permissions(dir, Permissions::from_mode(0o755)).map_err(failed("close to others", dir))?;
         let path = Path::new(DIRECTORY).join(SHARED);
-        let deadline = Instant::now() + PATIENCE;
+        let [mut pause, longest] = PAUSES;
+        let (mut holder, mut since) = (None, Instant::now());
         loop {
             if let Some(lock) = Self::attempt(&path).map_err(failed("lock", &path))? {
+                // By this others see that it is not the same one any more who has it.
+                lock.file.set_modified(SystemTime::now()).map_err(failed("mark", &path))?;
                 return Ok(lock);
             }
-            if Instant::now() > deadline {
+            let now = fs::metadata(&path).and_then(|about| about.modified()).ok();
+            if holder != now {
+                (holder, since) = (now, Instant::now());
+            } else if since.elapsed() > PATIENCE {
                 return Err(Error::Busy { path });
             }
-            thread::sleep(TICK);
+            thread::sleep(pause);
+            pause = longest.min(2 * pause);
         }
     }
 
@@ -73,10 +80,10 @@ impl Lock {
 
     fn attempt(path: &Path) -> io::Result<Option<Self>> {
         // Whoever can open a file can lock it.
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         file.set_permissions(Permissions::from_mode(0o600))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { path: path.to_owned(), _file: file })),
+            Ok(()) => Ok(Some(Self { path: path.to_owned(), file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
