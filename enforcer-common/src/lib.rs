@@ -15,7 +15,6 @@ pub mod action;
 pub mod address;
 pub mod anchor;
 pub mod argv;
-pub mod attach;
 pub mod budget;
 pub mod decide;
 pub mod escape;
@@ -27,6 +26,7 @@ pub mod run;
 pub mod select;
 pub mod socket;
 pub mod table;
+pub mod tasks;
 #[cfg(feature = "user")]
 mod user;
 

@@ -4,13 +4,13 @@
 
 use crate::{
     address::{Grant, GrantKey},
-    attach::Attach,
     budget::FileKey,
     hello::NameKey,
     lookup::{Asker, Port},
     offsets::Offsets,
     run::{Counters, Label, Run},
     select::{Chosen, Home, Template},
+    tasks::Attach,
 };
 
 // SAFETY: `repr(C)`, integers only, no implicit padding (the sizes are asserted where the types are defined).

@@ -2,35 +2,19 @@
 
 //! A tree that runs already is put under a run, task by task.
 
-use aya_ebpf::{
-    bindings::{BPF_NOEXIST, seq_file},
-    helpers::generated::bpf_seq_write,
-};
+use aya_ebpf::bindings::BPF_NOEXIST;
 use core::{ffi::c_void, ptr::addr_of_mut};
 use enforcer_common::{
-    attach::{Attach, Attached},
     run::Label,
+    tasks::{Attach, Attached},
 };
 
 use crate::{
     atomic,
     maps::{self, ATTACH, LABELS},
     offsets::{field, offset},
+    visit::Visit,
 };
-
-/// `struct bpf_iter_meta`, `include/linux/bpf.h`: as much of it as is read.
-#[repr(C)]
-pub struct Meta {
-    seq: *mut seq_file,
-}
-
-/// `struct bpf_iter__task`, `kernel/bpf/task_iter.c`.
-#[repr(C)]
-pub struct Visit {
-    meta: *const Meta,
-    /// Null behind the last.
-    task: *const c_void,
-}
 
 /// Called for every task of the machine, when the agent reads the pinned link. Labels those of the tree's first process, and
 /// those whose process or parent has a label: a child that was made before its parent had one is found by a later pass, and one
@@ -68,8 +52,7 @@ pub extern "C" fn attach(visit: &Visit) -> i32 {
         _ => return 0,
     };
     let attached = Attached { tgid, state };
-    // SAFETY: the sequence is the one that this pass writes, and so many bytes are there.
-    unsafe { bpf_seq_write((*visit.meta).seq, (&raw const attached).cast(), Attached::SIZE as u32) };
+    visit.tell(&attached);
     0
 }
 

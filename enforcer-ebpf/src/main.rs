@@ -23,12 +23,14 @@ mod file;
 mod inner;
 mod lineage;
 mod maps;
+mod members;
 mod net;
 mod offsets;
 mod scratch;
 mod select;
 mod space;
 mod subject;
+mod visit;
 
 /// The kernel accepts LSM programs under a GPL-compatible licence only.
 #[unsafe(no_mangle)]

@@ -10,13 +10,13 @@ use aya_ebpf::{
 };
 use enforcer_common::{
     address::{Grant, GrantKey},
-    attach::Attach,
     budget::FileKey,
     hello::NameKey,
     lookup::{Asker, Port},
     run::{Counters, Label, PROFILES, RUNS as PLACES, Run, TASKS, place},
     select::{CLAIMS as CLAIMS_MAX, Chosen, HOMES as USERS, Home, TEMPLATES as TEMPLATES_MAX, Template},
     table::CHUNK_WORDS,
+    tasks::Attach,
 };
 
 use crate::{

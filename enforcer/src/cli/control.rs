@@ -3,6 +3,7 @@
 //! `enforcer status`, `events`, `kill` and `freeze`: what is asked of the service.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -187,7 +188,18 @@ fn shown(status: &Status) -> String {
     let heads =
         heads(&["RUN", "PROFILE", "USER", "PID", "TASKS", "DECISIONS", "DENIED", "LOST", "SINCE", "COMMAND"]);
     let runs: Vec<_> = std::iter::once(heads).chain(status.runs.iter().map(row)).collect();
-    text + &columns(&runs)
+    text += &columns(&runs);
+    let now = status.runs.iter().flat_map(|run| {
+        let counted = |of: &BTreeMap<String, u64>| {
+            let each = of.iter().map(|(name, count)| format!("{name} ({})", grouped(*count)));
+            each.collect::<Vec<_>>().join(", ")
+        };
+        let line = |what: &str, of| format!("run {}: {what} {}\n", run.run, counted(of));
+        let stages = (!run.stages.is_empty()).then(|| line("tasks in the stages", &run.stages));
+        let packages = (!run.packages.is_empty()).then(|| line("processes of", &run.packages));
+        stages.into_iter().chain(packages)
+    });
+    text + "\n" + &now.collect::<String>()
 }
 
 fn heads(names: &[&str]) -> Vec<String> {

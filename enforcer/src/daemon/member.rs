@@ -3,6 +3,7 @@
 //! One run of the service's, from its beginning to its end.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fs::{self, OpenOptions},
     os::unix::{ffi::OsStringExt as _, fs::OpenOptionsExt as _},
@@ -44,6 +45,9 @@ use crate::{
 /// How often, and after how long each time, is looked for a run's first program.
 const FIRST: usize = 40;
 const FIRST_TICK: Duration = Duration::from_millis(5);
+
+/// How often is looked for what a run has started at its beginning.
+const PASSES: usize = 10;
 
 /// How a run came to us.
 pub(super) struct Since {
@@ -107,6 +111,7 @@ async fn watched(
     let mut kernel = state.kernel.borrow_mut().begin(&run, ready, resolver.port(), setup.files())?;
     let (mut rings, maps) = kernel.take()?;
     let mut pump = Pump::default();
+    let packages = pump.images().share_packages();
     if state.options.record.is_some() {
         pump.images().keep_account();
     }
@@ -132,7 +137,8 @@ async fn watched(
     state.begun(
         run.id,
         known.clone(),
-        legend.stages.first().map(|stage| stage.name.clone()).unwrap_or_default(),
+        legend.stages.iter().map(|stage| stage.name.clone()).collect(),
+        packages,
     );
     let enforces = setup.mode == Mode::Enforce;
     let mut reporter = Reporter::new(terminal, legend.clone(), enforces);
@@ -145,6 +151,9 @@ async fn watched(
         terminal.verbose(&format!("the run has no cgroup, what only sleeps cannot be ended: {error}"));
         Breaker::without()
     });
+    if !adopted {
+        take_in(state, run.id, &breaker);
+    }
     state.in_cgroup(run.id, breaker.dir());
     // A recording begins with where packages come from, so it waits for that; without one, what happens meanwhile is told at once.
     let asked = if adopted {
@@ -204,6 +213,25 @@ async fn watched(
     }
     terminal.print("enforcer: over");
     Ok(())
+}
+
+/// Puts into the run's cgroup what its first process had started before that was put there. What any of them starts from then on
+/// is there from its beginning.
+fn take_in(state: &State, run: u32, breaker: &Breaker) {
+    let mut taken = BTreeSet::new();
+    for _ in 0..PASSES {
+        let tasks = match state.kernel.borrow().members() {
+            Ok(tasks) => tasks,
+            Err(error) => return tracing::warn!("what is in run {run} cannot be seen: {error}"),
+        };
+        let of_run = tasks.iter().filter(|task| task.run == run).map(|task| task.tgid);
+        let new: BTreeSet<u32> = of_run.filter(|tgid| !taken.contains(tgid)).collect();
+        if new.is_empty() {
+            return;
+        }
+        breaker.take_in(&new);
+        taken.extend(new);
+    }
 }
 
 /// The program that the run began with, as the kernel has seen it. The kernel tells of the run a moment before it tells of

@@ -4,16 +4,17 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::SystemTime,
 };
 
 use enforcer_common::{
     run::{PROFILES, Run, place},
     select::Chosen,
+    tasks::Labelled,
 };
 use tokio::sync::{Notify, broadcast};
 
@@ -28,10 +29,11 @@ use super::{
     users,
 };
 use crate::{
+    events::Packages,
     evidence::{Entry, Log, Signer, entry},
     kernel::{Service, Setup, service::Offer},
     profile::{Selection, selection},
-    report::{host::rfc3339, terminal::Terminal},
+    report::{denial::package_label, host::rfc3339, terminal::Terminal},
 };
 
 /// Events that a slow reader may be behind.
@@ -43,8 +45,36 @@ const BATCH: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Member {
     pub(super) known: Known,
-    pub(super) stage: String,
+    /// Its profile's stages, by number.
+    pub(super) stages: Vec<String>,
+    /// The programs that have acted for packages in it.
+    pub(super) packages: Packages,
     pub(super) cgroup: Option<PathBuf>,
+}
+
+impl Member {
+    /// The tasks in each stage.
+    pub(super) fn stages_of(&self, run: u32, tasks: &[Labelled]) -> BTreeMap<String, u64> {
+        let mut stages = BTreeMap::new();
+        for task in tasks.iter().filter(|task| task.run == run) {
+            let stage = usize::try_from(task.stage).ok().and_then(|stage| self.stages.get(stage));
+            *stages.entry(stage.cloned().unwrap_or_default()).or_default() += 1;
+        }
+        stages
+    }
+
+    /// The packages that processes act for, and how many do.
+    pub(super) fn packages_of(&self, run: u32, tasks: &[Labelled]) -> BTreeMap<String, u64> {
+        let known = self.packages.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_run = tasks.iter().filter(|task| task.run == run);
+        // A process has the program of its threads, and counts once.
+        let processes: BTreeSet<_> = of_run.map(|task| (task.tgid, task.image)).collect();
+        let mut packages = BTreeMap::new();
+        for package in processes.iter().filter_map(|(_, image)| known.get(image)) {
+            *packages.entry(package_label(package)).or_default() += 1;
+        }
+        packages
+    }
 }
 
 /// The service.
@@ -257,8 +287,8 @@ impl State {
     }
 
     /// A run has begun.
-    pub(super) fn begun(&self, run: u32, known: Known, stage: String) {
-        self.members.borrow_mut().insert(run, Member { known, stage, cgroup: None });
+    pub(super) fn begun(&self, run: u32, known: Known, stages: Vec<String>, packages: Packages) {
+        self.members.borrow_mut().insert(run, Member { known, stages, packages, cgroup: None });
     }
 
     /// What this process starts next is enrolled under the profile of this name.

@@ -12,4 +12,4 @@ pub mod table;
 pub use attribution::{Attribution, Package};
 pub use decode::{Malformed, Record};
 pub use pump::Pump;
-pub use table::{Image, Images};
+pub use table::{Image, Images, Packages};

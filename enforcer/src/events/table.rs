@@ -5,7 +5,10 @@
 //! Bounded: the image that was needed least recently is forgotten first. What is attributed is attributed when the
 //! exec is reported, so forgetting an ancestor changes nothing for those that are known already.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{
     attribution::{Attribution, Package},
@@ -55,7 +58,11 @@ pub struct Images {
     operators: Option<Package>,
     /// Images that nobody has been told of, if somebody wants to be.
     untold: Option<BTreeSet<u64>>,
+    packages: Option<Packages>,
 }
+
+/// The images that act for packages, for others to look at.
+pub type Packages = Arc<Mutex<BTreeMap<u64, Package>>>;
 
 impl Default for Images {
     fn default() -> Self {
@@ -73,7 +80,13 @@ impl Images {
             clock: 0,
             operators: None,
             untold: None,
+            packages: None,
         }
+    }
+
+    /// From now on, those that act for packages are here, too.
+    pub fn share_packages(&mut self) -> Packages {
+        Arc::clone(self.packages.get_or_insert_default())
     }
 
     /// From now on, keeps account of the images that nobody has been told of.
@@ -176,11 +189,21 @@ impl Images {
         self.insert(number, Image { time, tgid, parent, path, argv, argv_complete, stage, attribution });
     }
 
+    fn share(&self, change: impl FnOnce(&mut BTreeMap<u64, Package>)) {
+        if let Some(packages) = &self.packages {
+            change(&mut packages.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     fn insert(&mut self, number: u64, image: Image) {
         if self.known.len() >= self.capacity
             && let Some((_, oldest)) = self.by_use.pop_first()
         {
             self.known.remove(&oldest);
+            self.share(|packages| drop(packages.remove(&oldest)));
+        }
+        if let Attribution::Package(package) = &image.attribution {
+            self.share(|packages| drop(packages.insert(number, Package::clone(package))));
         }
         self.clock += 1;
         if let Some((used, _)) = self.known.insert(number, (self.clock, image)) {

@@ -2,15 +2,15 @@
 
 //! A tree that runs already, put under a run.
 
-use std::{collections::BTreeSet, fs, thread, time::Duration};
+use std::{collections::BTreeSet, thread, time::Duration};
 
 use aya::maps::{Array, Map, MapData};
 use enforcer_common::{
-    attach::{Attach, Attached},
     run::TASKS,
+    tasks::{Attach, Attached},
 };
 
-use super::{Enforcement, Error, lock::Lock};
+use super::{Enforcement, Error, lock::Lock, programs::ATTACH};
 
 /// Passes in a row that find nothing new before the tree is taken to be whole, and the time between them: a child that is being
 /// made while its parent gets its label is not among the tasks yet.
@@ -53,8 +53,7 @@ impl Enforcement {
 
     /// Looks at every task of the machine once.
     fn pass(&self) -> Result<Vec<Attached>, Error> {
-        let link = self.programs.visit();
-        let read = fs::read(&link).map_err(|source| Error::Pin { action: "read", path: link, source })?;
-        Ok(read.as_chunks().0.iter().copied().map(Attached::from_bytes).collect())
+        let told = self.programs.visit(ATTACH)?;
+        Ok(told.as_chunks().0.iter().copied().map(Attached::from_bytes).collect())
     }
 }

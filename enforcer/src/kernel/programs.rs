@@ -3,7 +3,7 @@
 //! The programs and their maps: loaded and attached once, for all runs of the machine.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     os::fd::{AsFd as _, AsRawFd as _},
     path::PathBuf,
 };
@@ -43,8 +43,10 @@ const CHARGE: &str = "charge";
 pub(super) const RELEASE: &str = "release";
 /// What ends runs. Likewise.
 pub(super) const HALT: &str = "halt";
-/// What looks at every task when its link is read.
-const ATTACH: &str = "attach";
+/// What puts a tree under a run, when its link is read.
+pub(super) const ATTACH: &str = "attach";
+/// What tells of all that is in runs. Likewise.
+pub(super) const MEMBERS: &str = "members";
 /// A program that writes to the log, by which the log is found.
 const LOGS: &str = "file_open";
 /// Prefixes of pins.
@@ -126,7 +128,9 @@ impl Programs {
             for name in [ENROL, CHARGE, RELEASE, HALT] {
                 load_callable(&mut object, name, pins)?;
             }
-            visit(&mut object, &btf, pins)?;
+            for name in [ATTACH, MEMBERS] {
+                visit(&mut object, name, &btf, pins)?;
+            }
             for hook in HOOKS {
                 attach(&mut object, hook, &btf, pins)?;
             }
@@ -168,9 +172,10 @@ impl Programs {
         sys::run_program(fd, &run).map(drop).map_err(|source| Error::System { action, source })
     }
 
-    /// What is read to have every task looked at.
-    pub(super) fn visit(&self) -> PathBuf {
-        self.pins.path(LINK, ATTACH)
+    /// Has every task looked at by one of the programs for that, and returns what it tells.
+    pub(super) fn visit(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let path = self.pins.path(LINK, name);
+        fs::read(&path).map_err(|source| Error::Pin { action: "read", path, source })
     }
 
     /// A map of theirs.
@@ -214,16 +219,16 @@ fn load_callable(object: &mut Ebpf, name: &'static str, pins: &Partial) -> Resul
     pins.pin(PROGRAM, name, |path| program.pin(path))
 }
 
-/// Loads the program that looks at every task, and pins its link: reading that calls it.
-fn visit(object: &mut Ebpf, btf: &Btf, pins: &Partial) -> Result<(), Error> {
-    let failed = |action| move |source| Error::Program { action, hook: "every task", source };
-    let program = object.program_mut(ATTACH).ok_or(Error::Missing(ATTACH))?;
+/// Loads a program that looks at every task, and pins its link: reading that calls it.
+fn visit(object: &mut Ebpf, name: &'static str, btf: &Btf, pins: &Partial) -> Result<(), Error> {
+    let failed = |action| move |source| Error::Program { action, hook: name, source };
+    let program = object.program_mut(name).ok_or(Error::Missing(name))?;
     let program: &mut Iter = program.try_into().map_err(failed("load"))?;
     program.load("task", btf).map_err(failed("load"))?;
     let link = program.attach().map_err(failed("attach"))?;
     let link = program.take_link(link).map_err(failed("attach"))?;
-    let link: FdLink = link.try_into().map_err(|_| Error::Missing(ATTACH))?;
-    pins.pin(LINK, ATTACH, |path| link.pin(path).map(drop))
+    let link: FdLink = link.try_into().map_err(|_| Error::Missing(name))?;
+    pins.pin(LINK, name, |path| link.pin(path).map(drop))
 }
 
 /// Loads a hook's program, attaches it, and pins the link.

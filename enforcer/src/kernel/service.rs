@@ -13,6 +13,7 @@ use enforcer_common::{
     anchor::ANCHORS,
     run::{Counters, ENROLLED, PROFILES, RUNS, Run},
     select::{Chosen, Home, Source, Template},
+    tasks::Labelled,
 };
 
 use super::{
@@ -21,7 +22,7 @@ use super::{
     lock::Lock,
     pins::Pins,
     place::{self, Own, Place, Sizes},
-    programs::{HALT, Programs},
+    programs::{HALT, MEMBERS, Programs},
 };
 
 /// Bytes for events of a run that wait to be read. Less than wrappers have: there are places that wait for a run.
@@ -278,6 +279,16 @@ impl Service {
     /// The map could not be read.
     pub fn is_armed(&self) -> Result<bool, Error> {
         place::selects(&self.programs)
+    }
+
+    /// Every task that is in a run, whoever began that.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn members(&self) -> Result<Vec<Labelled>, Error> {
+        let told = self.programs.visit(MEMBERS)?;
+        Ok(told.as_chunks().0.iter().copied().map(Labelled::from_bytes).collect())
     }
 
     /// What is counted for a run.

@@ -88,6 +88,29 @@ fn cgroup_is_frozen(pid: u32) -> bool {
 }
 
 #[test]
+fn the_status_says_which_packages_run_scripts() {
+    let place = Place::new();
+    let shell = copy(&place, "/bin/bash".as_ref(), "job");
+    let stages = "stages:\n  install:\n    exec: { default: allow, allow: [{ path: \"**/sleep\", stage: scripts }] }\n    files: { read: { default: allow }, write: { default: allow } }\n  scripts:\n    files: { read: { default: allow } }\n";
+    let profile = format!("select: [{{ exe: {} }}]\n{stages}", shell.display());
+    let _service = Service::start(&place, &[("jobs", &profile)]);
+    let mut job = Command::new(&shell);
+    job.args(["-c", "env npm_package_name=dropper npm_package_version=1.2.3 npm_lifecycle_event=postinstall sleep 1000; true"]);
+    let mut job = job.stdin(Stdio::null()).spawn().unwrap();
+    let said = |run: &Value| (run["stages"].clone(), run["packages"].clone());
+    let expected = (
+        serde_json::json!({"install": 1, "scripts": 1}),
+        serde_json::json!({"dropper@1.2.3 postinstall": 1}),
+    );
+    until("it says so", || runs().first().map(said) == Some(expected.clone()));
+    let shown = sh("enforcer status").success().stdout;
+    assert!(shown.contains("processes of dropper@1.2.3 postinstall (1)"), "{shown}");
+    sh(&format!("enforcer kill {}", runs()[0]["run"])).success();
+    job.wait().unwrap();
+    quiet();
+}
+
+#[test]
 fn events_are_followed_and_rubbish_is_refused() {
     let place = Place::new();
     let (profile, [_, client]) = profile(&place);

@@ -219,13 +219,15 @@ fn status(state: &State) -> Result<Status, crate::kernel::Error> {
         .to_owned(),
         selects: loaded.compiled.select.len(),
     };
+    let tasks_in_runs = kernel.members()?;
     let run = |(&run, member): (&u32, &super::state::Member)| {
         let counters = kernel.counters(run)?;
         let Counters { tasks, decisions, denied, lost_events, lost_images, tripped, .. } = counters;
         Ok(RunStatus {
             run,
             known: member.known.clone(),
-            stage: member.stage.clone(),
+            stages: member.stages_of(run, &tasks_in_runs),
+            packages: member.packages_of(run, &tasks_in_runs),
             tasks,
             decisions,
             denied: denied.iter().sum(),

@@ -3,6 +3,8 @@
 //! What is said over the service's socket: one JSON object a line. A client sends one [`Request`] and reads [`Reply`] lines:
 //! one, or of [`Ask::Events`] as many as come.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::known::Known;
@@ -147,8 +149,10 @@ pub struct RunStatus {
     /// What is known of it.
     #[serde(flatten)]
     pub known: Known,
-    /// The stage that it began in.
-    pub stage: String,
+    /// The tasks in each stage.
+    pub stages: BTreeMap<String, u64>,
+    /// The packages that processes act for now, with version and script, and how many processes.
+    pub packages: BTreeMap<String, u64>,
     /// Tasks in it.
     pub tasks: u64,
     /// Verdicts made.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! How a tree that runs already is put under a run: what the iterator over all tasks is told, and what it tells.
+//! What the iterators over all tasks are told, and what they tell: how a tree that runs already is put under a run, and what is in
+//! runs.
 
 /// What the iterator is told.
 #[derive(Clone, Copy, Debug)]
@@ -37,5 +38,32 @@ impl Attached {
     pub const fn from_bytes(bytes: [u8; Self::SIZE]) -> Self {
         let [a, b, c, d, e, f, g, h] = bytes;
         Self { tgid: u32::from_ne_bytes([a, b, c, d]), state: u32::from_ne_bytes([e, f, g, h]) }
+    }
+}
+
+/// What is written of each task that is in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Labelled {
+    /// The run.
+    pub run: u32,
+    /// Its process.
+    pub tgid: u32,
+    /// The program that it runs.
+    pub image: u64,
+    /// The stage that it is in.
+    pub stage: u64,
+}
+
+impl Labelled {
+    /// Bytes of one.
+    pub const SIZE: usize = size_of::<Self>();
+
+    /// What was written of one.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::SIZE]) -> Self {
+        let half = |at| u32::from_ne_bytes(core::array::from_fn(|index| bytes[at + index]));
+        let word = |at| u64::from_ne_bytes(core::array::from_fn(|index| bytes[at + index]));
+        Self { run: half(0), tgid: half(4), image: word(8), stage: word(16) }
     }
 }
