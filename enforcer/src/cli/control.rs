@@ -10,9 +10,12 @@ use std::{
 
 use super::output::Output;
 use crate::{
-    daemon::control::{
-        client::{Client, Error, SOCKET},
-        protocol::{Ask, Reply, RunStatus, Status},
+    daemon::{
+        control::{
+            client::{Client, Error, SOCKET},
+            protocol::{Ask, Reply, RunStatus, Status},
+        },
+        otlp::Told,
     },
     exit::Exit,
     report::{escape::escape_all, number::grouped, table::columns, terminal::Terminal},
@@ -169,7 +172,11 @@ fn shown(status: &Status) -> String {
             text += &format!("; {} {what}", grouped(count));
         }
     }
-    text += "\n\n";
+    text += "\n";
+    if let Some(otlp) = &status.otlp {
+        text += &collector(otlp);
+    }
+    text += "\n";
     let mut profiles = vec![heads(&["PROFILE", "MODE", "SELECTS", "FILE"])];
     for profile in &status.profiles {
         let selects = if profile.selects == 0 { "nothing".to_owned() } else { profile.selects.to_string() };
@@ -200,6 +207,21 @@ fn shown(status: &Status) -> String {
         stages.into_iter().chain(packages)
     });
     text + "\n" + &now.collect::<String>()
+}
+
+/// What became of records for a collector.
+fn collector(told: &Told) -> String {
+    let Told { collector, sent, waiting, refused, dropped, problem } = told;
+    let mut text = format!("collector  {collector}, {} records sent", grouped(*sent));
+    for (count, what) in [(waiting, "waiting"), (refused, "refused"), (dropped, "dropped: no room")] {
+        if *count > 0 {
+            text += &format!("; {} {what}", grouped(*count));
+        }
+    }
+    if let Some(problem) = problem {
+        text += &format!("\n           away: {problem}");
+    }
+    text + "\n"
 }
 
 fn heads(names: &[&str]) -> Vec<String> {

@@ -13,7 +13,7 @@ use crate::{
             client::{self, Client, SOCKET},
             protocol::Ask,
         },
-        metrics,
+        metrics, otlp,
     },
     exit::Exit,
     profile::find::DIRECTORY,
@@ -32,6 +32,10 @@ Changes:
   Profiles are read anew when a file in the directory changes, on SIGHUP, and by `enforcer daemon reload`. If anything is wrong \
   with one of them, all stay as they were, and `enforcer status` says why. Runs that are under way keep the profile that they \
   began with.
+
+Telling others:
+  With --otlp, each denial, each use of an exception and the end of each run is a log record for a collector. Records wait \
+  while it is away, 4,096 at most, and `enforcer status` says what became of them; no run and no decision waits for it.
 
 The end:
   However the service ends, runs stay enforced, and what is selected goes on being enrolled: the programs are pinned. What runs \
@@ -62,6 +66,9 @@ pub(super) struct Args {
     /// Serve metrics as OpenMetrics at `unix:PATH`, or at a loopback address and port
     #[arg(long, value_name = "WHERE")]
     metrics: Option<metrics::Address>,
+    /// Send events and summaries of runs as OTLP to the collector at `http://HOST:PORT[/PATH]`
+    #[arg(long, value_name = "URL")]
+    otlp: Option<otlp::Collector>,
     /// Places that are kept ready: so many runs may begin at the same moment without losing the names of their first programs
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=200))]
     reserve: u16,
@@ -125,9 +132,10 @@ fn serve(args: Args, terminal: Terminal) -> Exit {
         terminal.failure("the service takes root: it loads kernel programs");
         return Exit::NotEnforced;
     }
-    let Args { profiles, record, evidence, sign, socket, metrics, reserve, .. } = args;
+    let Args { profiles, record, evidence, sign, socket, metrics, otlp, reserve, .. } = args;
     let reserve = usize::from(reserve);
-    match daemon::run(Options { profiles, record, evidence, sign, socket, metrics, reserve }, terminal) {
+    match daemon::run(Options { profiles, record, evidence, sign, socket, metrics, otlp, reserve }, terminal)
+    {
         Ok(()) => Exit::SUCCESS,
         Err(error) => {
             terminal.failure(&format!("the service cannot begin: {error}"));

@@ -19,7 +19,8 @@ use enforcer_common::{
 };
 
 use super::{
-    claim::Listener, control::protocol::Reply, known::Known, profiles::Loaded, reserve::Spare, state::State,
+    claim::Listener, control::protocol::Reply, known::Known, otlp::About, profiles::Loaded, reserve::Spare,
+    state::State,
 };
 use crate::{
     events::{Image, Pump},
@@ -143,6 +144,14 @@ async fn watched(
     let enforces = setup.mode == Mode::Enforce;
     let mut reporter = Reporter::new(terminal, legend.clone(), enforces);
     reporter.tap(state.events.clone(), run.id);
+    if let Some(otlp) = &state.otlp {
+        reporter.export(otlp.of_run(About {
+            run: run.id,
+            profile: known.profile.clone(),
+            mode: if enforces { "enforce" } else { "audit" },
+            started: known.started.clone(),
+        }));
+    }
     if let Some(listener) = &listener {
         listener.tell(Reply::Begun { run: run.id, profile: known.profile.clone() });
         reporter.tell(listener.clone());

@@ -12,6 +12,7 @@ mod known;
 mod member;
 pub mod metrics;
 mod notify;
+pub mod otlp;
 mod profiles;
 mod reserve;
 mod state;
@@ -64,6 +65,8 @@ pub struct Options {
     pub socket: PathBuf,
     /// Where metrics may be asked for, if they may.
     pub metrics: Option<metrics::Address>,
+    /// The collector that is told what happens, if one is.
+    pub otlp: Option<otlp::Collector>,
     /// Places that are ready for runs to begin in.
     pub reserve: usize,
 }
@@ -136,6 +139,9 @@ async fn serve(options: Options, terminal: Terminal) -> Result<(), Error> {
     terminal.note(
         "the service ends; what is enrolled stays enforced, and what is selected goes on being enrolled",
     );
+    if let Some(otlp) = &state.otlp {
+        otlp.finish().await;
+    }
     Ok(())
 }
 

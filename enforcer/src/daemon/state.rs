@@ -24,6 +24,7 @@ use super::{
     known::Known,
     member::{self, Since},
     metrics::Metrics,
+    otlp::Otlp,
     profiles::{self, Loaded, Look},
     reserve::{Reserve, Spare},
     users,
@@ -84,6 +85,8 @@ pub(super) struct State {
     pub(super) kernel: RefCell<Service>,
     /// What happens, as lines of JSON.
     pub(super) events: broadcast::Sender<Arc<str>>,
+    /// The way to a collector.
+    pub(super) otlp: Option<Otlp>,
     /// The templates that they are offered by.
     templates: RefCell<BTreeMap<String, u16>>,
     /// Who has asked for a run that has not begun.
@@ -105,11 +108,13 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(options: Options, terminal: Terminal, kernel: Service) -> Result<Rc<Self>, Error> {
         let chosen = Cell::new(kernel.chosen()?);
+        let otlp = options.otlp.clone().map(|collector| Otlp::start(collector, terminal));
         Ok(Rc::new(Self {
             options,
             terminal,
             kernel: RefCell::new(kernel),
             events: broadcast::channel(EVENTS).0,
+            otlp,
             templates: RefCell::default(),
             claims: RefCell::default(),
             profiles: RefCell::default(),

@@ -55,11 +55,16 @@ impl Clock {
         Self { boot }
     }
 
-    /// A time of an event, as RFC 3339 text in UTC.
+    /// A time of an event.
+    #[must_use]
+    pub fn time(&self, nanoseconds_since_boot: u64) -> SystemTime {
+        self.boot.checked_add(Duration::from_nanos(nanoseconds_since_boot)).unwrap_or(self.boot)
+    }
+
+    /// The same as RFC 3339 text in UTC.
     #[must_use]
     pub fn text(&self, nanoseconds_since_boot: u64) -> String {
-        let time = self.boot.checked_add(Duration::from_nanos(nanoseconds_since_boot));
-        rfc3339(time.unwrap_or(self.boot))
+        rfc3339(self.time(nanoseconds_since_boot))
     }
 }
 

@@ -69,6 +69,14 @@ impl From<&[u8]> for Text {
 }
 
 impl Text {
+    /// The text, with U+FFFD for what is none.
+    #[must_use]
+    pub fn lossy(&self) -> &str {
+        match self {
+            Self::Utf8(text) | Self::Bytes { lossy: text, .. } => text,
+        }
+    }
+
     /// The bytes; none if they are not what they should be.
     #[must_use]
     pub fn bytes(&self) -> Option<Cow<'_, [u8]>> {

@@ -28,6 +28,7 @@ use crate::{
     daemon::{
         claim::Listener,
         control::protocol::{Reply, line},
+        otlp::Export,
     },
     events::{Attribution, Image, Images, pump::Observed},
     exit::Exit,
@@ -54,6 +55,8 @@ pub struct Reporter {
     names: HashMap<IpAddr, Arc<str>>,
     /// Who else is told, and of which run.
     tap: Option<(broadcast::Sender<Arc<str>>, u32)>,
+    /// The way to a collector.
+    export: Option<Export>,
     /// Who has asked the service for the run.
     listener: Option<Listener>,
 }
@@ -86,6 +89,7 @@ impl Reporter {
             seq: 0,
             names: HashMap::new(),
             tap: None,
+            export: None,
             listener: None,
         }
     }
@@ -100,6 +104,11 @@ impl Reporter {
     /// Tells others, too, as lines of the service's protocol.
     pub(crate) fn tap(&mut self, to: broadcast::Sender<Arc<str>>, run: u32) {
         self.tap = Some((to, run));
+    }
+
+    /// Tells a collector, too.
+    pub(crate) fn export(&mut self, to: Export) {
+        self.export = Some(to);
     }
 
     /// Tells whoever has asked the service for this run what is said of it.
@@ -151,19 +160,10 @@ impl Reporter {
         if let Target::Address { address, host, .. } = &mut denial.target {
             *host = self.names.get(&address.ip()).cloned();
         }
-        let tapped = self.tap.as_ref().filter(|(to, _)| to.receiver_count() > 0);
-        if let Some((to, run)) = tapped {
-            let event = serde_json::to_value(self.event(&denial, observed)).unwrap_or_default();
-            if let Ok(line) = line(&Reply::Event { run: *run, event }) {
-                // Who was there a moment ago may have gone.
-                let _ = to.send(line.into());
-            }
-        }
-        if self.json.is_some() {
+        let is_tapped = self.tap.as_ref().is_some_and(|(to, _)| to.receiver_count() > 0);
+        if is_tapped || self.export.is_some() || self.json.is_some() {
             let event = self.event(&denial, observed);
-            if let Some(json) = &mut self.json {
-                json.write(&Line::Event(Box::new(event)));
-            }
+            self.pass_on(event);
         }
         if denial.verdict == Verdict::Allow {
             self.exception(denial);
@@ -184,6 +184,23 @@ impl Reporter {
                 self.say(&format!("enforcer: further {kind} denials of {who} are counted only"));
             }
             Show::No => {}
+        }
+    }
+
+    /// Tells those who are told of every event.
+    fn pass_on(&mut self, event: json::Event) {
+        if let Some(export) = &self.export {
+            export.event(&event, self.clock.time(event.boottime_ns));
+        }
+        if let Some((to, run)) = self.tap.as_ref().filter(|(to, _)| to.receiver_count() > 0) {
+            let event = serde_json::to_value(&event).unwrap_or_default();
+            if let Ok(line) = line(&Reply::Event { run: *run, event }) {
+                // Who was there a moment ago may have gone.
+                let _ = to.send(line.into());
+            }
+        }
+        if let Some(json) = &mut self.json {
+            json.write(&Line::Event(Box::new(event)));
         }
     }
 
@@ -249,6 +266,9 @@ impl Reporter {
         }
         if let Some(leftover) = summary.leftover() {
             self.caution(&leftover);
+        }
+        if let Some(export) = &self.export {
+            export.ended(ending);
         }
         if let Some(json) = &mut self.json {
             let budgets = &self.legend.budgets;

@@ -252,6 +252,7 @@ fn status(state: &State) -> Result<Status, crate::kernel::Error> {
             missed: chosen.missed,
             gone: chosen.gone,
         },
+        otlp: state.otlp.as_ref().map(super::otlp::Otlp::told),
     })
 }
 

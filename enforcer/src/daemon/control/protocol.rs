@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::known::Known;
+use super::super::{known::Known, otlp::Told};
 
 /// The version of what is said. Another one is refused.
 pub const VERSION: u32 = 1;
@@ -124,6 +124,9 @@ pub struct Status {
     pub runs: Vec<RunStatus>,
     /// What came of selected commands since the programs were loaded.
     pub selected: Selected,
+    /// What became of records for a collector, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<Told>,
 }
 
 /// A profile that is loaded.

@@ -21,7 +21,12 @@ use prometheus_client::metrics::histogram::Histogram;
 
 pub(super) use self::listener::Listener;
 pub use self::listener::{Address, AddressError};
-use super::{known::Known, profiles::Loaded, state::State};
+use super::{
+    known::Known,
+    otlp::{Otlp, Told},
+    profiles::Loaded,
+    state::State,
+};
 use crate::{
     kernel::{self, Service},
     profile,
@@ -80,6 +85,8 @@ struct Reading {
     chosen: Chosen,
     places: u64,
     ready: u64,
+    /// What became of records for a collector.
+    otlp: Option<Told>,
 }
 
 impl Metrics {
@@ -220,5 +227,6 @@ fn read(state: &State) -> Result<Reading, kernel::Error> {
         chosen: kernel.chosen()?,
         places: runs.len() as u64,
         ready: state.ready() as u64,
+        otlp: state.otlp.as_ref().map(Otlp::told),
     })
 }

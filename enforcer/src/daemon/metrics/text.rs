@@ -107,6 +107,16 @@ impl Reading {
         ] {
             count(&mut metric, &[("outcome", outcome)], commands)?;
         }
+        if let Some(told) = &self.otlp {
+            let help = "Log records for the collector, since the service began: it has them (sent), it did not want them (refused), or there was no room to wait for it (dropped).";
+            let mut metric = describe(to, "otlp_records", help, MetricType::Counter)?;
+            for (outcome, records) in
+                [("sent", told.sent), ("refused", told.refused), ("dropped", told.dropped)]
+            {
+                count(&mut metric, &[("outcome", outcome)], records)?;
+            }
+            gauge(to, "otlp_waiting", "Log records that are still to be sent.", told.waiting)?;
+        }
         gauge(to, "places_used", "Places that runs have.", self.places)?;
         gauge(to, "places_ready", "Places that are made ready for the next runs.", self.ready)?;
         gauge(to, "places_limit", "Runs that may be under way at a time.", u64::from(RUNS - ENROLLED))?;
@@ -155,7 +165,10 @@ mod tests {
         select::Chosen,
     };
 
-    use super::{super::Metrics, *};
+    use super::{
+        super::{Metrics, Told},
+        *,
+    };
 
     fn run(id: u32, mode: u32) -> Run {
         // SAFETY: numbers and arrays of them: all zeros are values of each.
@@ -179,6 +192,14 @@ mod tests {
             chosen: Chosen { enrolled: 5, full: 1, unusable: 2, missed: 3, gone: 4 },
             places: 2,
             ready: 32,
+            otlp: Some(Told {
+                collector: "http://127.0.0.1:4318/v1/logs".to_owned(),
+                sent: 1,
+                waiting: 2,
+                refused: 3,
+                dropped: 4,
+                problem: None,
+            }),
         };
         text(reading).unwrap()
     }
