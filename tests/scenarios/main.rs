@@ -12,6 +12,7 @@ mod attach;
 mod attempts;
 mod attribution;
 mod budget;
+mod collector;
 mod control;
 mod deb;
 mod differential;

@@ -6,8 +6,10 @@ mod asked;
 mod container;
 mod control;
 mod endurance;
+mod fleet;
 mod install;
 mod metrics;
+mod otlp;
 mod selection;
 
 use std::{
@@ -35,6 +37,8 @@ struct Service {
     profiles: PathBuf,
     log: PathBuf,
     options: Vec<String>,
+    /// What starts it, if it does not start here.
+    within: Vec<String>,
 }
 
 impl Service {
@@ -44,9 +48,15 @@ impl Service {
     }
 
     fn start_with(place: &Place, profiles: &[(&str, &str)], options: &[&str]) -> Self {
-        let options = options.iter().map(|&option| option.to_owned()).collect();
+        Self::start_within(&[], place, profiles, options)
+    }
+
+    /// By a command that becomes the service, in other namespaces than ours.
+    fn start_within(within: &[&str], place: &Place, profiles: &[(&str, &str)], options: &[&str]) -> Self {
+        let [options, within] =
+            [options, within].map(|words| words.iter().map(|&word| word.to_owned()).collect());
         let (directory, log) = (place.path("profiles"), place.path("service.log"));
-        let mut service = Self { child: None, profiles: directory, log, options };
+        let mut service = Self { child: None, profiles: directory, log, options, within };
         fs::create_dir_all(&service.profiles).unwrap();
         for (name, rest) in profiles {
             service.profile(name, rest);
@@ -66,8 +76,9 @@ impl Service {
     /// Begins to serve, and waits until it does.
     fn begin(&mut self) {
         let log = File::options().create(true).append(true).open(&self.log).unwrap();
-        let mut daemon = Command::new("enforcer");
-        daemon.args(["-v", "daemon", "--reserve", &RESERVE.to_string(), "--profiles"]);
+        let mut words = self.within.iter().map(String::as_str).chain(["enforcer"]);
+        let mut daemon = Command::new(words.next().unwrap());
+        daemon.args(words).args(["-v", "daemon", "--reserve", &RESERVE.to_string(), "--profiles"]);
         daemon.arg(&self.profiles).args(&self.options);
         daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut child = daemon.spawn().unwrap();
