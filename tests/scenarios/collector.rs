@@ -49,7 +49,9 @@ impl Collector {
     /// What it has.
     pub(crate) fn records(&self) -> Vec<Record> {
         let text = fs::read_to_string(&self.file).unwrap();
-        let requests = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        // Another request may be on its way into the file.
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let requests = whole.map(|line| serde_json::from_str::<Value>(line).unwrap());
         let of_request = |request: Value| {
             let every = |of: &Value, name: &str| of[name].as_array().cloned().unwrap_or_default();
             every(&request, "resourceLogs").into_iter().flat_map(move |machine| {
