@@ -89,7 +89,10 @@ impl Plan {
         let caller = Invoker::detect()?;
         let own = Credentials::of(&caller);
         let subject = match options.tree {
-            Some(pid) => Process::find(pid)?,
+            Some(pid) => {
+                check_privileges()?;
+                Process::find(pid)?
+            }
             None => Process::planned(caller, &options.command),
         };
         // What the caller names is read and written with their rights, what the run's user has with the user's.
@@ -102,9 +105,7 @@ impl Plan {
         profile.tls.sni |= options.sni;
         let sni = profile.tls.sni;
         terminal.verbose(&format!("profile {} from {}", legend.name, legend.file));
-        if !invoker::privileged() {
-            return Err(Error::NotPrivileged { command_line: sudo_command_line(std::env::args_os()) });
-        }
+        check_privileges()?;
         terminal.verbose(&format!("environment: {}", invoker.source));
         let anchors = places.anchors()?;
         warn(&profile, &places, &invoker, terminal);
@@ -200,6 +201,14 @@ impl Plan {
             variables: legend.anchors.iter().map(variable).collect(),
             host: Machine::current(),
         }
+    }
+}
+
+/// Says what to type where we are not root.
+fn check_privileges() -> Result<(), Error> {
+    match invoker::privileged() {
+        true => Ok(()),
+        false => Err(Error::NotPrivileged { command_line: sudo_command_line(std::env::args_os()) }),
     }
 }
 
