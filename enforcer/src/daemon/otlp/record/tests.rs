@@ -151,5 +151,5 @@ fn the_end_of_a_run_says_what_was_counted() {
     let mut record = of_ending(&about(), &ending);
     assert!(record.time_unix_nano > nanoseconds(at()));
     record.time_unix_nano = 0;
-    insta::assert_snapshot!(lines(&record), @"");
+    insta::assert_snapshot!(lines(&record));
 }
