@@ -2,16 +2,16 @@
 
 //! A tree that runs already is put under a run, task by task.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
-use core::{ffi::c_void, ptr::addr_of_mut};
+use core::ffi::c_void;
+
 use enforcer_common::{
     run::Label,
     tasks::{Attach, Attached},
 };
 
 use crate::{
-    atomic,
-    maps::{self, ATTACH, LABELS},
+    enrol::put,
+    maps::{ATTACH, LABELS},
     offsets::{field, offset},
     visit::Visit,
 };
@@ -42,13 +42,10 @@ pub extern "C" fn attach(visit: &Visit) -> i32 {
     let belongs = || tgid == root || is_in(leader, run) || is_in(parent, run) || is_in(above, run);
     let state = match of(task) {
         Some(of) if of == run => Attached::BEFORE,
-        None if belongs() => {
-            if put(task, run) {
-                Attached::NOW
-            } else {
-                Attached::NO_ROOM
-            }
-        }
+        None if belongs() => match put(task as u64, &Label::new(run, 0, 0)) {
+            Ok(()) => Attached::NOW,
+            Err(_) => Attached::NO_ROOM,
+        },
         _ => return 0,
     };
     let attached = Attached { tgid, state };
@@ -68,18 +65,4 @@ fn of(task: *const c_void) -> Option<u32> {
 #[inline(always)]
 fn is_in(task: *const c_void, run: u32) -> bool {
     of(task) == Some(run)
-}
-
-/// Puts a task into a run; false if there is no room.
-#[inline(always)]
-fn put(task: *const c_void, run: u32) -> bool {
-    let (task, label) = (task as u64, Label::new(run, 0, 0));
-    let Some(counters) =
-        maps::counters(run).filter(|_| LABELS.insert(&task, &label, u64::from(BPF_NOEXIST)).is_ok())
-    else {
-        return false;
-    };
-    // SAFETY: a map value.
-    unsafe { atomic::add(addr_of_mut!((*counters).tasks), 1) };
-    true
 }

@@ -22,13 +22,19 @@ pub extern "C" fn enrol(context: *const c_void) -> i32 {
     let Enrolment { run, stage, flags } = unsafe { *context.cast::<Enrolment>() };
     let label = Label::new(run as u32, stage as u8, flags as u8);
     // SAFETY: no preconditions.
-    let task = unsafe { bpf_get_current_task() } as u64;
-    if let Err(error) = LABELS.insert(&task, &label, u64::from(BPF_NOEXIST)) {
-        return -error;
+    match put(unsafe { bpf_get_current_task() } as u64, &label) {
+        Ok(()) => 0,
+        Err(error) => -error,
     }
+}
+
+/// Labels a task that has no label, and counts it for its run; the kernel's answer if that cannot be.
+#[inline(always)]
+pub(crate) fn put(task: u64, label: &Label) -> Result<(), i32> {
+    LABELS.insert(&task, label, u64::from(BPF_NOEXIST))?;
     if let Some(counters) = maps::counters(label.run) {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).tasks), 1) };
     }
-    0
+    Ok(())
 }

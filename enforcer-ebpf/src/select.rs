@@ -16,8 +16,9 @@ use enforcer_common::{
 
 use crate::{
     argv, atomic, budget,
+    enrol::put,
     file::written,
-    maps::{BEGUN, CHOSEN, CLAIMS, LABELS, SELECTION, counters},
+    maps::{BEGUN, CHOSEN, CLAIMS, SELECTION},
     offsets::{field, offset},
     scratch::Scratch,
     space::Kernel,
@@ -271,13 +272,6 @@ impl Step for Choice {
 /// Labels the current task, which has no other threads; false if there is no room.
 #[inline(always)]
 fn label(run: u32) -> bool {
-    let label = Label::new(run, 0, 0);
     // SAFETY: no preconditions.
-    let task = unsafe { bpf_get_current_task() } as u64;
-    let Some(counters) = counters(run).filter(|_| LABELS.insert(&task, &label, 0).is_ok()) else {
-        return false;
-    };
-    // SAFETY: a map value.
-    unsafe { atomic::add(addr_of_mut!((*counters).tasks), 1) };
-    true
+    put(unsafe { bpf_get_current_task() } as u64, &Label::new(run, 0, 0)).is_ok()
 }
