@@ -56,6 +56,8 @@ pub fn ensure(cache: &Path) -> Result<Qemu> {
     if qemu.tree.is_dir() {
         return Ok(qemu);
     }
+    // What an interrupted call left.
+    cache::prune_old(cache, "qemu-work-", 0)?;
     let step = progress::step("QEMU", "Debian's, with its libraries, unpacked and not installed");
     let mirrors = Mirrors::of_host()?;
     let sources =
@@ -71,8 +73,8 @@ pub fn ensure(cache: &Path) -> Result<Qemu> {
             bail!("Debian's packages of QEMU hold no {}", file.display());
         }
     }
-    cache::prune(cache, "qemu-bookworm-", NAME)?;
     fs::rename(&unpacked.tree, &qemu.tree).context("moving QEMU into the cache")?;
+    cache::prune(cache, "qemu-bookworm-", NAME)?;
     step.done();
     Ok(qemu)
 }
