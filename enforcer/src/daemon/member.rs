@@ -6,6 +6,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs::{self, OpenOptions},
+    io,
     os::unix::{ffi::OsStringExt as _, fs::OpenOptionsExt as _},
     path::PathBuf,
     rc::Rc,
@@ -156,13 +157,10 @@ async fn watched(
         listener.tell(Reply::Begun { run: run.id, profile: known.profile.clone() });
         reporter.tell(listener.clone());
     }
-    let breaker = Breaker::around(run.leader).unwrap_or_else(|error| {
+    let breaker = breaker(state, &run).unwrap_or_else(|error| {
         terminal.verbose(&format!("the run has no cgroup, what only sleeps cannot be ended: {error}"));
         Breaker::without()
     });
-    if !adopted {
-        take_in(state, run.id, &breaker);
-    }
     state.in_cgroup(run.id, breaker.dir());
     // A recording begins with where packages come from, so it waits for that; without one, what happens meanwhile is told at once.
     let asked = if adopted {
@@ -224,23 +222,32 @@ async fn watched(
     Ok(())
 }
 
-/// Puts into the run's cgroup what its first process had started before that was put there. What any of them starts from then on
-/// is there from its beginning.
-fn take_in(state: &State, run: u32, breaker: &Breaker) {
+/// What ends the run as a whole: a cgroup with all of it. By now the first process may have ended, or have started others, which
+/// are not in the cgroup because it is; what any of them starts from then on is.
+fn breaker(state: &State, run: &Run) -> io::Result<Breaker> {
+    let mut processes = processes(state, run.id)?;
+    let around = if processes.contains(&run.leader) { Some(&run.leader) } else { processes.first() };
+    let breaker = Breaker::around(*around.ok_or(io::ErrorKind::NotFound)?)?;
+    if breaker.was_there() {
+        return Ok(breaker);
+    }
     let mut taken = BTreeSet::new();
     for _ in 0..PASSES {
-        let tasks = match state.kernel.borrow().members() {
-            Ok(tasks) => tasks,
-            Err(error) => return tracing::warn!("what is in run {run} cannot be seen: {error}"),
-        };
-        let of_run = tasks.iter().filter(|task| task.run == run).map(|task| task.tgid);
-        let new: BTreeSet<u32> = of_run.filter(|tgid| !taken.contains(tgid)).collect();
-        if new.is_empty() {
-            return;
+        processes.retain(|process| !taken.contains(process));
+        if processes.is_empty() {
+            break;
         }
-        breaker.take_in(&new);
-        taken.extend(new);
+        breaker.take_in(&processes);
+        taken.append(&mut processes);
+        processes = self::processes(state, run.id)?;
     }
+    Ok(breaker)
+}
+
+/// The processes of a run.
+fn processes(state: &State, run: u32) -> io::Result<BTreeSet<u32>> {
+    let tasks = state.kernel.borrow().members().map_err(io::Error::other)?;
+    Ok(tasks.iter().filter(|task| task.run == run).map(|task| task.tgid).collect())
 }
 
 /// The program that the run began with, as the kernel has seen it. The kernel tells of the run a moment before it tells of

@@ -40,7 +40,7 @@ impl Breaker {
         Ok(Self { cgroup: Some(cgroup), state: State::Running })
     }
 
-    /// For a run that the kernel has begun with this process, which is put into a cgroup of the run's own.
+    /// For a run that the kernel has begun, around one of its processes, which is put into a cgroup of the run's own.
     pub(crate) fn around(pid: u32) -> io::Result<Self> {
         let cgroup = Cgroup::around(pid)?;
         Ok(Self { cgroup: Some(cgroup), state: State::Running })
@@ -49,6 +49,11 @@ impl Breaker {
     /// For a run that has no cgroup: what attempts nothing cannot be ended.
     pub(crate) const fn without() -> Self {
         Self { cgroup: None, state: State::Running }
+    }
+
+    /// Whether the run was in a cgroup of its own before.
+    pub(crate) fn was_there(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::is_found)
     }
 
     /// The run's cgroup.

@@ -19,6 +19,8 @@ const PREFIX: &str = "enforcer-run-";
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     dir: PathBuf,
+    /// It was there, with the run in it.
+    is_found: bool,
 }
 
 impl Cgroup {
@@ -36,7 +38,7 @@ impl Cgroup {
         }
         let dir = own.join(format!("{PREFIX}{}-{}", std::process::id(), time()));
         fs::create_dir(&dir)?;
-        Ok(Self { dir })
+        Ok(Self { dir, is_found: false })
     }
 
     /// Makes one below that of a process, and puts the process into it.
@@ -45,9 +47,9 @@ impl Cgroup {
         let within =
             place.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX));
         if within {
-            return Ok(Self { dir: place }); // A service before us has.
+            return Ok(Self { dir: place, is_found: true }); // A service before us has.
         }
-        let made = Self { dir: place.join(format!("{PREFIX}{pid}-{}", time())) };
+        let made = Self { dir: place.join(format!("{PREFIX}{pid}-{}", time())), is_found: false };
         fs::create_dir(&made.dir)?;
         made.take_in(pid)?;
         Ok(made)
@@ -74,6 +76,11 @@ impl Cgroup {
     /// Stops everything in it.
     pub(crate) fn freeze(&self) -> io::Result<()> {
         fs::write(self.dir.join("cgroup.freeze"), "1")
+    }
+
+    /// Whether it was there, with the run in it.
+    pub(crate) fn is_found(&self) -> bool {
+        self.is_found
     }
 
     /// Its directory.

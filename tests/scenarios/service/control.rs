@@ -111,6 +111,29 @@ fn the_status_says_which_packages_run_scripts() {
 }
 
 #[test]
+fn a_run_that_nobody_saw_begin_is_ended_as_a_whole() {
+    let place = Place::new();
+    let (shell, sleep) =
+        (copy(&place, "/bin/bash".as_ref(), "job"), copy(&place, "/bin/sleep".as_ref(), "sleeper"));
+    let profile = format!(
+        "select: [{{ exe: {} }}]\nstages:\n  all:\n    exec: {{ default: allow }}\n    files: {{ read: {{ default: allow }}, write: {{ default: allow }} }}\n",
+        shell.display()
+    );
+    let mut service = Service::start(&place, &[("jobs", &profile)]);
+    service.end(libc::SIGKILL);
+    // Its first process has ended by the time there is a service again.
+    let script = format!("for i in 1 2 3; do {} 1000 >/dev/null 2>&1 <&1 & done", sleep.display());
+    sh(&format!("{} -c '{script}'", shell.display())).success();
+    let sleepers = || sh(&format!("pgrep --full --count ^{}", sleep.display())).stdout;
+    assert_eq!(sleepers(), "3\n");
+    service.begin();
+    until("it is found", || runs().len() == 1);
+    sh(&format!("enforcer kill {}", runs()[0]["run"])).success();
+    quiet();
+    assert_eq!(sleepers(), "0\n");
+}
+
+#[test]
 fn events_are_followed_and_rubbish_is_refused() {
     let place = Place::new();
     let (profile, [_, client]) = profile(&place);
