@@ -119,12 +119,10 @@ fn who_is_interrupted_leaves_the_tree_held() {
     tree.until_all("denied");
     assert!(tree.told("read").is_empty());
     // It has a run, and gets no other.
-    let again = place.path("again");
     let mut second = Command::new("enforcer");
     second.args(["attach", "--pid", &tree.root.id().to_string(), "--profile"]).arg(&profile);
     let refused = finish(second);
     assert!(refused.status == 125 && refused.stderr.contains("held to a run already"), "{refused:?}");
-    assert!(!again.exists());
 }
 
 #[test]
@@ -138,6 +136,43 @@ fn over_a_budget_all_of_it_is_ended() {
     let script = place.path("tree");
     until("all of it is", || sh(&format!("pgrep --full {}", script.display())).status == 1);
     assert_eq!(held.wait().unwrap().code(), Some(101), "{}", fs::read_to_string(&log).unwrap());
+}
+
+#[test]
+fn what_a_process_says_of_itself_opens_nothing() {
+    let place = Place::new();
+    let (home, log) = (place.path("home"), place.path("log"));
+    let secret = place.file("home/secret", "s3cret\n");
+    sh(&format!("useradd --home-dir {} attached && chown attached {}", home.display(), secret.display()))
+        .success();
+    let profile = place.profile_file(
+        "stages:\n  all:\n    exec: { default: allow }\n    files: { read: { default: allow, deny: [~/secret] }, write: { default: allow } }\n",
+    );
+    let script = format!(
+        "until [ -e {0}/over ]; do cat {1} >/dev/null 2>&1 && echo >{0}/read || echo >{0}/denied; sleep 0.2; done",
+        place.path("").display(),
+        secret.display()
+    );
+    sh(&format!("chmod 777 {}", place.path("").display())).success();
+    let mut job = Command::new("setpriv");
+    job.args(["--reuid=attached", "--clear-groups", "bash", "-c", &script]);
+    job.env("HOME", "/elsewhere").env("TMPDIR", &home).env("ENFORCER_PROFILE", "/elsewhere.yaml");
+    let mut job = job.stdin(Stdio::null()).spawn().unwrap();
+    until("it reads", || place.path("read").exists());
+    // Who attaches names the profile.
+    let unnamed = sh(&format!("enforcer attach --pid {}", job.id()));
+    assert!(unnamed.status == 125 && unnamed.stderr.contains("no profile"), "{unnamed:?}");
+    let mut held = attach(&profile, job.id(), &log, &[]);
+    fs::remove_file(place.path("read")).unwrap();
+    until("it is denied", || place.path("denied").exists());
+    let _ = fs::remove_file(place.path("read"));
+    fs::remove_file(place.path("denied")).unwrap();
+    until("it is denied again", || place.path("denied").exists());
+    assert!(!place.path("read").exists());
+    place.file("over", "");
+    job.wait().unwrap();
+    held.wait().unwrap();
+    sh("userdel attached").success();
 }
 
 #[test]

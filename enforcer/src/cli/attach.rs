@@ -22,9 +22,10 @@ What is held:
   all begin in the profile's first stage.
 
 The profile:
-  As for `enforcer run`, by the command line that the process shows. Its working directory is ${workspace}, and home, user \
-  and variables are its own. What belongs to a run already stays there. Profile and records are read and written with your \
-  rights.
+  It is named by --profile or by your $ENFORCER_PROFILE: --help of `enforcer run` says how. ${workspace} is the directory that the \
+  process works in, `~` the home directory of its user as the system lists it; ${tmp} and variables come from your environment, \
+  for a process may change its own. What belongs to a run already stays there. Profile and records are read and written with \
+  your rights.
 
 The end:
   This ends when nothing of the tree is left. Interrupted or killed, it leaves the tree enforced, unreported, and names lead \
@@ -71,21 +72,7 @@ pub(super) struct Args {
 pub(super) fn main(args: Args, output: Output) -> Exit {
     let Args { pid, profile, audit, sni, json, record, evidence, sign } = args;
     let terminal = Terminal::stderr(output.color(), output.verbosity());
-    let options = Options {
-        profile,
-        audit,
-        sni,
-        json,
-        record,
-        unmasked: false,
-        observe: false,
-        fail_on_denial: false,
-        evidence,
-        attest: None,
-        products: Vec::new(),
-        sign,
-        command: Vec::new(),
-        tree: Some(pid),
-    };
+    let tree = Some(pid);
+    let options = Options { profile, audit, sni, json, record, evidence, sign, tree, ..Options::default() };
     start(&options, terminal)
 }

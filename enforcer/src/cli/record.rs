@@ -66,18 +66,15 @@ pub(super) fn main(args: Args, output: Output) -> Exit {
     let options = Options {
         profile,
         audit: true,
-        sni: false,
-        json: None,
         record: Some(file),
         unmasked,
         observe: true,
-        fail_on_denial: false,
         evidence,
         attest,
         products,
         sign,
         command,
-        tree: None,
+        ..Options::default()
     };
     let exit = start(&options, terminal);
     if !matches!(exit, Exit::NotEnforced | Exit::NotExecutable | Exit::NotFound) {

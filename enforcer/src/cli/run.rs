@@ -93,7 +93,6 @@ pub(super) fn main(args: Args, output: Output) -> Exit {
     let Args { profile, audit, sni, json, record, unmasked, fail_on_denial, proof, command } = args;
     let Proof { evidence, attest, product: products, sign } = proof;
     let terminal = Terminal::stderr(output.color(), output.verbosity());
-    let observe = false;
     let options = Options {
         profile,
         audit,
@@ -101,14 +100,13 @@ pub(super) fn main(args: Args, output: Output) -> Exit {
         json,
         record,
         unmasked,
-        observe,
         fail_on_denial,
         evidence,
         attest,
         products,
         sign,
         command,
-        tree: None,
+        ..Options::default()
     };
     start(&options, terminal)
 }

@@ -126,8 +126,8 @@ fn groups_of(name: &str, gid: Gid) -> Option<Vec<Gid>> {
     getgrouplist(&CString::new(name).ok()?, gid).ok()
 }
 
-/// What we have, with the user database's word on what sudo had set.
-fn from_database(own: Environment, user: Option<&User>) -> Environment {
+/// What we have, with the user database's word on what belongs to a user.
+pub(super) fn from_database(own: Environment, user: Option<&User>) -> Environment {
     let mut environment = own.without_sudo();
     if let Some(user) = user {
         environment.set("HOME", &user.dir);

@@ -38,7 +38,7 @@ use self::{inherited::Inherited, plan::Plan, signals::Signals};
 use crate::{exit::Exit, report::terminal::Terminal};
 
 /// What `enforcer run` was told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The profile, if one was named.
     pub profile: Option<OsString>,

@@ -91,7 +91,7 @@ impl Plan {
         let subject = match options.tree {
             Some(pid) => {
                 check_privileges()?;
-                Process::find(pid)?
+                Process::find(pid, &caller)?
             }
             None => Process::planned(caller, &options.command),
         };
@@ -215,6 +215,8 @@ fn check_privileges() -> Result<(), Error> {
 /// Finds the profile that was named, or is for COMMAND.
 fn named(options: &Options, subject: &Process) -> Result<(Arc<Text>, Compiled), Error> {
     let Process { invoker, command, .. } = subject;
+    // What a process shows as its command line is its own to change, too.
+    let command = if options.tree.is_some() { &[] } else { command.as_slice() };
     let text = match choose(options.profile.as_deref(), &invoker.environment, command) {
         Some(name) => profile::find(&name.to_string_lossy())?,
         None if options.observe => Text::new("observe.yaml (built in)", OBSERVE.to_owned()),

@@ -14,7 +14,7 @@ use nix::unistd::{Gid, Uid, User, getgrouplist};
 use super::{
     Error,
     environment::Environment,
-    invoker::{Invoker, Source},
+    invoker::{Invoker, Source, from_database},
 };
 use crate::events::Image;
 
@@ -34,13 +34,17 @@ impl Process {
         Self { invoker, command: command.to_vec(), executable: PathBuf::new(), directory: PathBuf::new() }
     }
 
-    /// Looks at a process that may be put under a run.
-    pub(super) fn find(pid: u32) -> Result<Self, Error> {
+    /// Looks at a process that is to be put under a run. Its environment could say where the profile's rules apply, and is its own to
+    /// change; so it counts for nothing, and the caller's does, with the user's home.
+    pub(super) fn find(pid: u32, caller: &Invoker) -> Result<Self, Error> {
         if is_above(pid, std::process::id()) {
             return Err(Error::Ours { pid });
         }
         let uid = status(pid, "Uid:").ok_or(Error::NoProcess { pid })?;
-        Ok(Self::of(pid, uid))
+        let mut process = Self::of(pid, uid);
+        let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+        process.invoker.environment = from_database(caller.environment.clone(), user.as_ref());
+        Ok(process)
     }
 
     /// Takes over what the kernel has seen, which is so even if the process has ended.
@@ -105,14 +109,20 @@ mod tests {
     #[test]
     fn what_we_descend_from_is_not_taken_in() {
         let own = std::process::id();
+        let caller = Invoker::detect().unwrap();
         for pid in [own, std::os::unix::process::parent_id()] {
-            assert!(matches!(Process::find(pid), Err(Error::Ours { .. })));
+            assert!(matches!(Process::find(pid, &caller), Err(Error::Ours { .. })));
         }
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let found = Process::find(child.id()).unwrap();
+        let mut child = std::process::Command::new("sleep");
+        let mut child =
+            child.arg("60").env("HOME", "/elsewhere").env("ENFORCER_PROFILE", "own").spawn().unwrap();
+        let found = Process::find(child.id(), &caller).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(found.directory, std::env::current_dir().unwrap());
-        assert!(matches!(Process::find(child.id()), Err(Error::NoProcess { .. })));
+        let environment = &found.invoker.environment;
+        assert_ne!(environment.get("HOME"), Some("/elsewhere".as_ref()));
+        assert_eq!(environment.get("ENFORCER_PROFILE"), caller.environment.get("ENFORCER_PROFILE"));
+        assert!(matches!(Process::find(child.id(), &caller), Err(Error::NoProcess { .. })));
     }
 }
