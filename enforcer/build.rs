@@ -18,7 +18,7 @@ fn main() -> Result<()> {
         // SAFETY: a build script's main thread, before any other is started.
         unsafe { env::set_var("RUSTC_BOOTSTRAP", "1") };
     }
-    without_machine_paths();
+    reproducible();
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../enforcer-ebpf");
     let root = root.to_str().context("the checkout's path is not UTF-8")?;
     println!("cargo::rerun-if-changed=../enforcer-common/src");
@@ -43,10 +43,14 @@ fn toolchain() -> Result<&'static str> {
     bail!("no toolchain here can build for BPF: run `cargo xtask setup`, which installs one")
 }
 
-/// Lets cargo leave the directories of this machine out of the object's line information.
-fn without_machine_paths() {
-    for (name, value) in [("CARGO_UNSTABLE_TRIM_PATHS", "true"), ("CARGO_PROFILE_RELEASE_TRIM_PATHS", "all")]
-    {
+/// Has the same bytes come of the same sources: no directories of this machine in the object's line information, and one unit for each
+/// crate, because what several are given to share comes in an order that differs from time to time.
+fn reproducible() {
+    for (name, value) in [
+        ("CARGO_UNSTABLE_TRIM_PATHS", "true"),
+        ("CARGO_PROFILE_RELEASE_TRIM_PATHS", "all"),
+        ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
+    ] {
         // SAFETY: a build script's main thread, before any other is started.
         unsafe { env::set_var(name, value) };
     }

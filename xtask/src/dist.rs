@@ -29,8 +29,7 @@ const SOURCES: &str = "sources";
 /// the shipped profiles. They are written to target/packages; `sha256sum --check SHA256SUMS` there says whether they are
 /// whole. The program needs nothing at run time but the C library, of the version that this machine's has or a later one.
 ///
-/// The same sources and compilers give the same bytes, wherever and whenever they are built, but for the order in which LLVM
-/// happens to put some names of the kernel programs' types: times in archives are
+/// The same sources and compilers give the same bytes, wherever and whenever they are built: times in archives are
 /// SOURCE_DATE_EPOCH or, if that is not set, the time of the last commit, and no directory of this machine is in the program.
 #[derive(Debug, clap::Args)]
 pub struct Args {
