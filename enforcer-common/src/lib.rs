@@ -20,6 +20,7 @@ pub mod decide;
 pub mod escape;
 pub mod event;
 pub mod hello;
+pub mod latency;
 pub mod lookup;
 pub mod offsets;
 pub mod run;

@@ -112,6 +112,8 @@ impl Run {
     pub const RECORD: u32 = 4;
     /// A TLS hello may have an encrypted one within.
     pub const ENCRYPTED_HELLO: u32 = 8;
+    /// It is counted how long decisions take.
+    pub const TIMED: u32 = 16;
 
     /// The limit of a budget.
     #[inline(always)]
@@ -127,8 +129,8 @@ impl Run {
 pub struct Counters {
     /// Tasks that carry the run's label now.
     pub tasks: u64,
-    /// Verdicts made.
-    pub decisions: u64,
+    /// Verdicts made, by [`crate::Kind`]. Of lookups, which are not decided here, only those that were refused.
+    pub decided: [u64; crate::table::KINDS],
     /// Denials (or, in audit mode, would-be denials) by [`crate::Kind`].
     pub denied: [u64; crate::table::KINDS],
     /// Denials whose event found the ring buffer full.
@@ -147,6 +149,14 @@ pub struct Counters {
     pub refused_since: u64,
 }
 
+impl Counters {
+    /// Verdicts made.
+    #[must_use]
+    pub fn decisions(&self) -> u64 {
+        self.decided.iter().sum()
+    }
+}
+
 /// What `enrol` is given: the label for the task that calls it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -161,4 +171,4 @@ pub struct Enrolment {
 
 const _: () =
     assert!(size_of::<Label>() == 24 && size_of::<Run>() == 72 + 8 * BUDGETS + size_of::<Anchors>());
-const _: () = assert!(size_of::<Counters>() == 8 * (8 + crate::table::KINDS + BUDGETS));
+const _: () = assert!(size_of::<Counters>() == 8 * (7 + 2 * crate::table::KINDS + BUDGETS));

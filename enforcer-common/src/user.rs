@@ -6,6 +6,7 @@ use crate::{
     address::{Grant, GrantKey},
     budget::FileKey,
     hello::NameKey,
+    latency::Latency,
     lookup::{Asker, Port},
     offsets::Offsets,
     run::{Counters, Label, Run},
@@ -29,6 +30,8 @@ unsafe impl aya::Pod for FileKey {}
 unsafe impl aya::Pod for Offsets {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Counters {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Latency {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Label {}
 // SAFETY: as above.

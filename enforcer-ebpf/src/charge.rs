@@ -3,10 +3,12 @@
 //! Refused lookups: what is in a packet only the resolver knows, what a run has spent only the kernel counts.
 
 use aya_ebpf::{EbpfContext as _, macros::raw_tracepoint, programs::RawTracePointContext};
-use core::ptr::addr_of_mut;
 use enforcer_common::{Budget, Kind, budget::HALTED, lookup::Charge};
 
-use crate::{atomic, budget, maps};
+use crate::{
+    budget, maps,
+    subject::{decided, denied},
+};
 
 /// Counts a refused lookup as a denial, which may trip the run. Never attached: the resolver runs it through
 /// `BPF_PROG_TEST_RUN`, before it answers.
@@ -16,8 +18,8 @@ pub fn charge(ctx: RawTracePointContext) -> i32 {
     let Charge { run, image } = unsafe { *ctx.as_ptr().cast::<Charge>() };
     let (counters, run) = (maps::counters(run as u32), maps::run(run as u32));
     if let (Some(counters), Some(run)) = (counters, run) {
-        // SAFETY: a map value.
-        unsafe { atomic::add(addr_of_mut!((*counters).denied[Kind::Resolve as usize]), 1) };
+        decided(counters, Kind::Resolve);
+        denied(counters, Kind::Resolve);
         budget::spend(run, counters, Budget::Denials, image);
     }
     0

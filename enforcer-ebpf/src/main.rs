@@ -21,6 +21,7 @@ mod escape;
 mod exec;
 mod file;
 mod inner;
+mod latency;
 mod lineage;
 mod maps;
 mod members;

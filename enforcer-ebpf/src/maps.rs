@@ -12,10 +12,11 @@ use enforcer_common::{
     address::{Grant, GrantKey},
     budget::FileKey,
     hello::NameKey,
+    latency::Latency,
     lookup::{Asker, Port},
     run::{Counters, Label, PROFILES, RUNS as PLACES, Run, TASKS, place},
     select::{CLAIMS as CLAIMS_MAX, Chosen, HOMES as USERS, Home, TEMPLATES as TEMPLATES_MAX, Template},
-    table::CHUNK_WORDS,
+    table::{CHUNK_WORDS, KINDS},
     tasks::Attach,
 };
 
@@ -42,6 +43,10 @@ pub(crate) static RUNS: Array<Run> = Array::with_max_entries(PLACES, 0);
 /// What is counted for each run, by place.
 #[map]
 static COUNTERS: Array<Counters> = Array::with_max_entries(PLACES, 0);
+
+/// How long decisions took, by their kind: of the runs where that is counted.
+#[map]
+pub(crate) static LATENCIES: PerCpuArray<Latency> = PerCpuArray::with_max_entries(KINDS as u32, 0);
 
 /// The chunks of a compiled profile: as many as it needs.
 pub(crate) type Chunks = inner::Array<{ size_of::<[u16; CHUNK_WORDS]>() }>;

@@ -2,6 +2,7 @@
 
 //! Buffers that are too large for the stack.
 
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use core::ptr::{addr_of_mut, write_volatile};
 
 use enforcer_common::{event::ImagePart, table::TEXT_SIZE};
@@ -18,6 +19,8 @@ pub(crate) const HEAD: usize = size_of::<ImagePart>();
 #[repr(C)]
 pub(crate) struct Slot {
     busy: u64,
+    /// When a decision began, if that is of interest.
+    began: u64,
     bytes: [u8; HEAD + 2 * TEXT_SIZE],
 }
 
@@ -50,6 +53,23 @@ impl Scratch {
     pub(crate) fn text(&mut self) -> *mut u8 {
         // SAFETY: within the slot.
         unsafe { addr_of_mut!((*self.slot).bytes).cast::<u8>().add(HEAD) }
+    }
+
+    /// Begins to take the time.
+    #[inline(always)]
+    pub(crate) fn start(&mut self) {
+        // SAFETY: no preconditions; within the slot.
+        unsafe { (*self.slot).began = bpf_ktime_get_ns() }
+    }
+
+    /// Nanoseconds since then. Begins anew.
+    #[inline(always)]
+    pub(crate) fn lap(&mut self) -> u64 {
+        // SAFETY: within the slot.
+        let began = unsafe { (*self.slot).began };
+        self.start();
+        // SAFETY: as above.
+        unsafe { (*self.slot).began.wrapping_sub(began) }
     }
 
     /// Writes a record's header so that it ends where the text begins; returns where it starts.

@@ -23,6 +23,7 @@ use enforcer_common::{
 use crate::{
     atomic,
     budget::{self, Spent},
+    latency,
     maps::{self, Chunks, EVENTS, LABELS, TABLES},
     scratch::Scratch,
     space::Kernel,
@@ -79,7 +80,10 @@ impl Subject {
         if budget::is_tripped(counters) {
             return Err(Reason::Tripped);
         }
-        let scratch = Scratch::take().ok_or(Reason::NoScratch)?;
+        let mut scratch = Scratch::take().ok_or(Reason::NoScratch)?;
+        if run.flags & Run::TIMED != 0 {
+            scratch.start();
+        }
         Ok(Self { label, run, chunks, counters, scratch })
     }
 
@@ -121,16 +125,19 @@ impl Subject {
     /// action may go ahead.
     #[inline(never)] // The hooks have no room on the stack for what it needs.
     pub(crate) fn conclude(&mut self, kind: Kind, text: &Text, decision: Decision) -> bool {
-        let counters = self.counters;
-        // SAFETY: a map value.
-        unsafe { atomic::add(addr_of_mut!((*counters).decisions), 1) };
-        if decision.allows() {
+        decided(self.counters, kind);
+        let allowed = if decision.allows() {
             if decision.exception != 0 || self.run.flags & Run::RECORD != 0 {
                 self.emit(kind, text, decision, Verdict::Allow);
             }
-            return true;
+            true
+        } else {
+            !self.refuse(kind, text, decision)
+        };
+        if self.run.flags & Run::TIMED != 0 {
+            latency::count(kind, self.scratch.lap());
         }
-        !self.refuse(kind, text, decision)
+        allowed
     }
 
     /// Whether the run opens a file for the first time, and counts that.
@@ -154,9 +161,7 @@ impl Subject {
     #[inline(never)] // As above.
     fn refuse(&mut self, kind: Kind, text: &Text, decision: Decision) -> bool {
         let counters = self.counters;
-        let index = bound(kind as usize, KINDS);
-        // SAFETY: a map value.
-        unsafe { atomic::add(addr_of_mut!((*counters).denied[index]), 1) };
+        denied(counters, kind);
         // The probe proves that denials can be made, whatever the mode, and costs no budget.
         let probe = self.label.stage == STAGE_PROBE;
         let audit = self.run.mode == MODE_AUDIT && !probe;
@@ -217,6 +222,20 @@ pub(crate) fn bound(number: usize, limit: usize) -> usize {
     unsafe { core::ptr::read_volatile(&raw const number) & (limit - 1) }
 }
 
+/// Counts a verdict.
+#[inline(always)]
+pub(crate) fn decided(counters: *mut Counters, kind: Kind) {
+    // SAFETY: a map value.
+    unsafe { atomic::add(addr_of_mut!((*counters).decided[bound(kind as usize, KINDS)]), 1) };
+}
+
+/// Counts a denial, or what would be one.
+#[inline(always)]
+pub(crate) fn denied(counters: *mut Counters, kind: Kind) {
+    // SAFETY: a map value.
+    unsafe { atomic::add(addr_of_mut!((*counters).denied[bound(kind as usize, KINDS)]), 1) };
+}
+
 /// Ends an attempt that was not decided: refused, unless the run is only audited. In a tripped run whoever tries
 /// something is ended. Otherwise there was no buffer to make an event in, hence a word in the log.
 #[inline(never)] // The log needs stack, which the caller's has no room for.
@@ -225,11 +244,10 @@ pub(crate) fn undecided(ctx: *mut c_void, run: u32, kind: Kind, reason: Reason) 
         return tripped(run);
     }
     if let Some(counters) = maps::counters(run) {
+        decided(counters, kind);
+        denied(counters, kind);
         // SAFETY: a map value.
-        unsafe {
-            atomic::add(addr_of_mut!((*counters).denied[kind as usize]), 1);
-            atomic::add(addr_of_mut!((*counters).lost_events), 1);
-        }
+        unsafe { atomic::add(addr_of_mut!((*counters).lost_events), 1) };
     }
     error!(
         &LsmContext::new(ctx),

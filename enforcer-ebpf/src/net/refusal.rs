@@ -21,7 +21,7 @@ use crate::{
     atomic, budget,
     maps::{self, EVENTS},
     scratch::Scratch,
-    subject::bound,
+    subject::{bound, decided, denied},
 };
 
 /// Shuts a gate, or in audit mode says that it would be shut. Counts and tells.
@@ -35,11 +35,8 @@ pub(super) fn refuse(gate: &mut Gate, reason: Reason) -> i32 {
         gate.state = State::Shut as u32;
         return DROP;
     };
-    // SAFETY: map values.
-    unsafe {
-        atomic::add(addr_of_mut!((*counters).decisions), 1);
-        atomic::add(addr_of_mut!((*counters).denied[Kind::Connect as usize]), 1);
-    }
+    decided(counters, Kind::Connect);
+    denied(counters, Kind::Connect);
     let audit = run.mode == MODE_AUDIT;
     tell(gate, counters, reason, if audit { Verdict::WouldDeny } else { Verdict::Deny });
     budget::spend(run, counters, Budget::Denials, gate.label.image);

@@ -28,7 +28,6 @@ use crate::{
     evidence::{Log, Signer, statement::name_of_run},
     exit::Exit,
     kernel::{Enforcement, Mode, Rings, Setup},
-    profile::Tls,
     recording::{Recorder, Writer},
     report::{Legend, Reporter, host::rfc3339, terminal::Terminal},
     run::{
@@ -352,24 +351,4 @@ fn evidence(state: &State, recorded: &Recorded<'_>, terminal: Terminal, adopted:
     let opening = if log.is_some() && !adopted { recorded.opening(&name) } else { Vec::new() };
     let legend = recorded.legend.clone();
     Evidence { run: name, log, opening, attest: None, legend, terminal, told: Told::default() }
-}
-
-impl Setup {
-    /// What runs of a profile are started with, but for the values of its variables; questions go to `resolver`.
-    pub(super) fn of(profile: &crate::profile::Compiled, resolver: u16) -> Self {
-        let Tls { ech, .. } = profile.tls;
-        Self {
-            mode: match profile.mode {
-                crate::profile::Mode::Audit => Mode::Audit,
-                crate::profile::Mode::Enforce => Mode::Enforce,
-            },
-            digest: profile.digest,
-            anchors: Anchors::NONE,
-            resolver,
-            budgets: profile.budgets,
-            respond: profile.respond,
-            record: false,
-            encrypted_hello: ech,
-        }
-    }
 }

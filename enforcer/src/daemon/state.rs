@@ -177,7 +177,11 @@ impl State {
             .iter()
             .map(|loaded| Offer {
                 table: &loaded.compiled.table,
-                setup: Setup { record: self.options.record.is_some(), ..Setup::of(&loaded.compiled, 0) },
+                setup: Setup {
+                    record: self.options.record.is_some(),
+                    timed: self.options.metrics.is_some(),
+                    ..Setup::of(&loaded.compiled, 0)
+                },
                 sources: selection.sources(&loaded.compiled),
             })
             .collect();

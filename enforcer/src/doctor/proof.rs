@@ -2,14 +2,12 @@
 
 //! The check that counts: a run is set up, and what it must be denied is attempted in it.
 
-use enforcer_common::anchor::Anchors;
-
 use super::{
     Finding,
     State::{Failed, Ok as Good},
 };
 use crate::{
-    kernel::{Enforcement, Error, Mode, Setup},
+    kernel::{Enforcement, Error, Setup},
     profile::{Compiled, Text},
 };
 
@@ -23,18 +21,8 @@ pub(super) fn prove() -> Finding {
     let Ok(profile) = Compiled::new(&Text::new("doctor", PROFILE.to_owned())) else {
         return Finding::new(CHECK, Failed, "the profile for it does not compile: the build is broken");
     };
-    let setup = Setup {
-        mode: Mode::Enforce,
-        record: false,
-        encrypted_hello: false,
-        digest: profile.digest,
-        anchors: Anchors::NONE,
-        resolver: 0,
-        budgets: profile.budgets,
-        respond: profile.respond,
-    };
     let attempt = || -> Result<(), Error> {
-        let run = Enforcement::start(&profile.table, &setup)?;
+        let run = Enforcement::start(&profile.table, &Setup::of(&profile, 0))?;
         let proven = run.probe();
         run.finish()?;
         proven

@@ -24,7 +24,7 @@ use super::{
     probe,
     programs::Programs,
 };
-use crate::profile::{Budgets, OnDenial, OnTrip, Respond};
+use crate::profile::{self, Budgets, Compiled, OnDenial, OnTrip, Respond};
 
 /// Where the kernel says which security modules are active.
 pub const ACTIVE_LSMS: &str = "/sys/kernel/security/lsm";
@@ -57,9 +57,29 @@ pub struct Setup {
     pub record: bool,
     /// Whether a TLS hello may have an encrypted one within.
     pub encrypted_hello: bool,
+    /// Whether it is counted how long decisions take.
+    pub timed: bool,
 }
 
 impl Setup {
+    /// What runs of a profile are started with, but for the values of its variables; questions go to `resolver`.
+    pub(crate) fn of(profile: &Compiled, resolver: u16) -> Self {
+        Self {
+            mode: match profile.mode {
+                profile::Mode::Audit => Mode::Audit,
+                profile::Mode::Enforce => Mode::Enforce,
+            },
+            digest: profile.digest,
+            anchors: Anchors::NONE,
+            resolver,
+            budgets: profile.budgets,
+            respond: profile.respond,
+            record: false,
+            encrypted_hello: profile.tls.ech,
+            timed: false,
+        }
+    }
+
     /// The run's record in the kernel, but for its place.
     pub(super) fn run(&self) -> Run {
         let mode = match self.mode {
@@ -78,6 +98,9 @@ impl Setup {
         }
         if self.encrypted_hello {
             flags |= Run::ENCRYPTED_HELLO;
+        }
+        if self.timed {
+            flags |= Run::TIMED;
         }
         let mut limits = [UNLIMITED; BUDGETS];
         for (limit, budget) in limits.iter_mut().zip(self.budgets.0) {

@@ -11,6 +11,7 @@ pub mod connection;
 mod enforcement;
 mod enroller;
 mod error;
+mod fill;
 pub mod hooks;
 mod lock;
 mod offsets;

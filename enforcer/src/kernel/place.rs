@@ -358,7 +358,7 @@ fn put(programs: &Programs, name: &'static str, index: u32, map: &MapData) -> Re
 }
 
 /// The map that is at a place among those of its kind, if there is one.
-fn found(programs: &Programs, name: &'static str, place: u32) -> Result<Option<MapData>, Error> {
+pub(super) fn found(programs: &Programs, name: &'static str, place: u32) -> Result<Option<MapData>, Error> {
     let maps = programs.map(name)?;
     let failed = |source| Error::Place { action: "look for", map: name, source };
     let number = sys::map_at(maps.fd().as_fd(), place).map_err(failed)?;

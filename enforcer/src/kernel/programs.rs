@@ -54,9 +54,10 @@ const LINK: &str = "link";
 const MAP: &str = "map";
 const PROGRAM: &str = "program";
 /// The maps that the agent uses. The programs hold the others.
-const MAPS: [&str; 17] = [
+const MAPS: [&str; 18] = [
     "RUNS",
     "COUNTERS",
+    "LATENCIES",
     "TABLES",
     "GRANTS",
     "NAMES",

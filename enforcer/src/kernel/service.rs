@@ -8,17 +8,22 @@
 
 use std::path::{Path, PathBuf};
 
-use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use enforcer_common::{
     anchor::ANCHORS,
+    latency::Latency,
     run::{Counters, ENROLLED, PROFILES, RUNS, Run},
     select::{Chosen, Home, Source, Template},
+    table::KINDS,
     tasks::Labelled,
 };
+
+pub use super::fill::Fill;
 
 use super::{
     Enforcement, Error, Setup,
     enforcement::{check_active, clear_away, unload_if_idle},
+    fill,
     lock::Lock,
     pins::Pins,
     place::{self, Own, Place, Sizes},
@@ -326,6 +331,33 @@ impl Service {
         let map = Map::Array(self.programs.map("CHOSEN")?);
         let map: Array<MapData, Chosen> = map.try_into().map_err(failed)?;
         map.get(&0, 0).map_err(failed)
+    }
+
+    /// How long decisions took, by their kind: in runs for which [`Setup::timed`] was said.
+    ///
+    /// # Errors
+    ///
+    /// The map could not be read.
+    pub fn latencies(&self) -> Result<[Latency; KINDS], Error> {
+        let failed = |source| Error::Map { action: "read", map: "LATENCIES", source };
+        let map = Map::PerCpuArray(self.programs.map("LATENCIES")?);
+        let map: PerCpuArray<MapData, Latency> = map.try_into().map_err(failed)?;
+        let mut kinds = [Latency::default(); KINDS];
+        for (index, kind) in (0..).zip(&mut kinds) {
+            for cpu in map.get(&index, 0).map_err(failed)?.iter() {
+                kind.add(cpu);
+            }
+        }
+        Ok(kinds)
+    }
+
+    /// How full the maps are.
+    ///
+    /// # Errors
+    ///
+    /// A map could not be read.
+    pub fn fills(&self) -> Result<Vec<Fill>, Error> {
+        fill::fills(&self.programs)
     }
 
     /// Where the kernel half's own files are.

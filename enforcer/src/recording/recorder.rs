@@ -197,8 +197,7 @@ impl Recorder {
 
     fn trailer(&self, ending: &Ending) -> Trailer {
         let Ending { exit, counters, malformed, remaining } = ending;
-        let Counters { denied, decisions, lost_events, lost_images, refused_forks, refused_since, .. } =
-            *counters;
+        let Counters { denied, lost_events, lost_images, refused_forks, refused_since, .. } = *counters;
         let kinds = enforcer_common::Kind::ALL.iter();
         Trailer {
             ended: rfc3339(std::time::SystemTime::now()),
@@ -209,7 +208,7 @@ impl Recorder {
             },
             events: self.events,
             images: self.ids.len() as u64,
-            decisions,
+            decisions: counters.decisions(),
             denied: kinds.map(|&kind| (kind.name().to_owned(), denied[kind as usize])).collect(),
             lost_events,
             lost_images,

@@ -364,7 +364,7 @@ fn trailer(
             _ => None,
         },
         denied: json::Denied { exec, read, write, connect, unix, listen, socket },
-        decisions: counters.decisions,
+        decisions: counters.decisions(),
         lost_events: counters.lost_events,
         lost_images: counters.lost_images,
         refused_forks: counters.refused_forks,

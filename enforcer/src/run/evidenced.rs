@@ -177,7 +177,7 @@ impl Evidence {
         let counters = &ending.counters;
         let denied = Kind::ALL.iter().map(|&kind| (kind.name().to_owned(), counters.denied[kind as usize]));
         Counts {
-            decisions: counters.decisions,
+            decisions: counters.decisions(),
             denied: denied.filter(|&(_, count)| count > 0).collect(),
             budgets: json::spent(counters, &self.legend.budgets),
             tripped: tripped_by(counters).map(|budget| budget.name().to_owned()),

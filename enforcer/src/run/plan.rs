@@ -118,18 +118,13 @@ impl Plan {
         let resolver = Resolver::bind().map_err(Error::system("open the resolver's sockets"))?;
         let audit = options.audit || profile.mode == profile::Mode::Audit;
         let mode = if audit { Mode::Audit } else { Mode::Enforce };
-        let (budgets, respond) = (profile.budgets, profile.respond);
         let setup = Setup {
             mode,
-            digest: profile.digest,
             anchors,
-            resolver: resolver.port(),
-            budgets,
-            respond,
             record: options.record.is_some() || options.attest.is_some(),
-            encrypted_hello: profile.tls.ech,
+            ..Setup::of(&profile, resolver.port())
         };
-        let breaker = Breaker::new(&budgets, !audit, options.tree)?;
+        let breaker = Breaker::new(&profile.budgets, !audit, options.tree)?;
         let json = options.json.as_deref().map(|path| open(path, &own)).transpose()?;
         let writer = match &options.record {
             Some(path) => {

@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, io, time::Duration};
 
-use enforcer_common::{Kind, Verdict, run::Counters};
+use enforcer_common::{Kind, Verdict, run::Counters, table::KINDS};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{
@@ -294,12 +294,13 @@ fn end_denied(record: &Record<'_>) {
 
 /// What was counted since `before`.
 fn since(before: Counters, now: Counters) -> Counters {
-    let mut denied = now.denied;
-    denied.iter_mut().zip(before.denied).for_each(|(now, before)| *now = now.saturating_sub(before));
+    let grown = |now: [u64; KINDS], before: [u64; KINDS]| {
+        std::array::from_fn(|kind| now[kind].saturating_sub(before[kind]))
+    };
     Counters {
         tasks: now.tasks,
-        decisions: now.decisions.saturating_sub(before.decisions),
-        denied,
+        decided: grown(now.decided, before.decided),
+        denied: grown(now.denied, before.denied),
         lost_events: now.lost_events.saturating_sub(before.lost_events),
         lost_images: now.lost_images.saturating_sub(before.lost_images),
         refused_forks: now.refused_forks.saturating_sub(before.refused_forks),

@@ -35,11 +35,25 @@ fn of_profile(text: &str, name: &str) -> u64 {
     number(text, &format!("{name}{{profile=\"counted\"}}"))
 }
 
-/// All denials of the profile.
+/// What there is of a number, over all that it is told apart by.
+fn sum(text: &str, name: &str) -> u64 {
+    let of_name = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+    of_name.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+/// All denials.
 fn denials(text: &str) -> u64 {
-    let of_profile =
-        text.lines().filter(|line| line.starts_with("enforcer_denials_total{profile=\"counted\","));
-    of_profile.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    sum(text, "enforcer_denials_total")
+}
+
+/// All decisions.
+fn decisions(text: &str) -> u64 {
+    sum(text, "enforcer_decisions_total")
+}
+
+/// The decisions of which it is told how long they took.
+fn timed(text: &str) -> u64 {
+    sum(text, "enforcer_decision_duration_seconds_count")
 }
 
 #[test]
@@ -56,6 +70,8 @@ fn they_are_what_the_status_says_and_closed_to_runs() {
         Service::start_with(&place, &[("counted", &profile)], &["--metrics", &format!("unix:{METRICS}")]);
     let text = metrics();
     assert!(text.ends_with("\n# EOF\n"), "{text}");
+    // The programs that measure it may have been there before this service.
+    let before = timed(&text);
     assert_eq!((of_profile(&text, "enforcer_runs_begun_total"), denials(&text)), (0, 0), "{text}");
     let kind =
         sh(&format!("{} --output /dev/null --write-out '%{{content_type}}'", asking("curl"))).success();
@@ -82,10 +98,8 @@ fn they_are_what_the_status_says_and_closed_to_runs() {
 
     // While it sleeps, both ways say the same. It may not sleep yet when it is first looked at.
     let same = |run: &Value, text: &str| {
-        ["decisions", "tasks"]
-            .iter()
-            .zip(["enforcer_decisions_total", "enforcer_tasks"])
-            .all(|(field, name)| run[*field] == of_profile(text, name))
+        run["decisions"] == decisions(text)
+            && run["tasks"] == of_profile(text, "enforcer_tasks")
             && run["denied"] == denials(text)
     };
     let mut last = (Value::Null, String::new());
@@ -104,6 +118,14 @@ fn they_are_what_the_status_says_and_closed_to_runs() {
         1
     );
     let denied = denials(&text);
+    // Each decision has taken some time.
+    assert_eq!(timed(&text) - before, decisions(&text));
+    let all = "enforcer_decision_duration_seconds";
+    let bucket = |le: &str| number(&text, &format!("{all}_bucket{{le=\"{le}\",action=\"read\"}}"));
+    assert_eq!(bucket("+Inf"), number(&text, &format!("{all}_count{{action=\"read\"}}")));
+    assert!(bucket("+Inf") > bucket("2.56e-7"));
+    assert_eq!(number(&text, "enforcer_map_entries{map=\"labels\"}"), 1);
+    assert_eq!(number(&text, "enforcer_map_limit{map=\"grants\"}"), 16384);
     assert_eq!(of_profile(&text, "enforcer_runs"), 1);
     assert_eq!(of_profile(&text, "enforcer_events_lost_total"), 0);
     let how = status();
@@ -124,7 +146,7 @@ fn they_are_what_the_status_says_and_closed_to_runs() {
     sh(&format!("echo >{}", wait.display())).success();
     quiet();
     let after = metrics();
-    assert!(of_profile(&after, "enforcer_decisions_total") >= of_profile(&text, "enforcer_decisions_total"));
+    assert!(decisions(&after) >= decisions(&text));
     assert_eq!((denials(&after), of_profile(&after, "enforcer_runs")), (denied, 0), "{after}");
     sh(&format!("{shell} -c 'cat {secret} || true'")).success();
     quiet();

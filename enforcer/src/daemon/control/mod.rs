@@ -222,7 +222,8 @@ fn status(state: &State) -> Result<Status, crate::kernel::Error> {
     let tasks_in_runs = kernel.members()?;
     let run = |(&run, member): (&u32, &super::state::Member)| {
         let counters = kernel.counters(run)?;
-        let Counters { tasks, decisions, denied, lost_events, lost_images, tripped, .. } = counters;
+        let decisions = counters.decisions();
+        let Counters { tasks, denied, lost_events, lost_images, tripped, .. } = counters;
         Ok(RunStatus {
             run,
             known: member.known.clone(),

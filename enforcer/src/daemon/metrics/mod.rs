@@ -14,8 +14,10 @@ use std::{
 
 use enforcer_common::{
     Kind, Verdict,
+    latency::Latency,
     run::{Counters, MODE_AUDIT, Run},
     select::Chosen,
+    table::KINDS,
 };
 use prometheus_client::metrics::histogram::Histogram;
 
@@ -28,7 +30,7 @@ use super::{
     state::State,
 };
 use crate::{
-    kernel::{self, Service},
+    kernel::{self, Service, service::Fill},
     profile,
 };
 
@@ -48,7 +50,8 @@ pub(super) struct Metrics {
 /// What is counted for the runs of one profile, those that are over included.
 #[derive(Clone, Debug)]
 struct Sum {
-    decisions: u64,
+    /// By action.
+    decisions: BTreeMap<&'static str, u64>,
     /// By action and verdict.
     denials: BTreeMap<(&'static str, &'static str), u64>,
     lost_events: u64,
@@ -85,6 +88,9 @@ struct Reading {
     chosen: Chosen,
     places: u64,
     ready: u64,
+    /// By action.
+    latencies: BTreeMap<&'static str, Latency>,
+    fills: Vec<Fill>,
     /// What became of records for a collector.
     otlp: Option<Told>,
 }
@@ -97,6 +103,7 @@ impl Metrics {
                 if compiled.mode == profile::Mode::Audit { Verdict::WouldDeny } else { Verdict::Deny };
             let sum = self.profiles.entry(compiled.name.clone()).or_default();
             for kind in Kind::ALL {
+                sum.decisions.entry(kind.action()).or_default();
                 sum.denials.entry((kind.action(), verdict.name())).or_default();
             }
         }
@@ -132,7 +139,7 @@ impl Metrics {
     pub(super) fn saw(&mut self, run: u32, now: &Counters) {
         let Some(tally) = self.runs.get_mut(&run) else { return };
         // Less than before: its place has been given back meanwhile.
-        if now.decisions >= tally.seen.decisions {
+        if now.decisions() >= tally.seen.decisions() {
             let sum = self.profiles.entry(tally.profile.clone()).or_default();
             sum.add(&tally.seen, now, tally.verdict);
             tally.seen = *now;
@@ -169,7 +176,7 @@ impl Metrics {
 impl Default for Sum {
     fn default() -> Self {
         Self {
-            decisions: 0,
+            decisions: BTreeMap::new(),
             denials: BTreeMap::new(),
             lost_events: 0,
             lost_images: 0,
@@ -188,15 +195,18 @@ impl Sum {
     /// Adds what a run has done between `before` and `now`.
     fn add(&mut self, before: &Counters, now: &Counters, verdict: Verdict) {
         let grown = |of: fn(&Counters) -> u64| of(now).saturating_sub(of(before));
-        self.decisions += grown(|counters| counters.decisions);
         self.lost_events += grown(|counters| counters.lost_events);
         self.lost_images += grown(|counters| counters.lost_images);
         self.refused_forks += grown(|counters| counters.refused_forks);
         self.tripped += u64::from(before.tripped == 0 && now.tripped != 0);
         for &kind in Kind::ALL {
-            let [before, now] = [before, now].map(|counters| counters.denied[kind as usize]);
-            if now > before {
-                *self.denials.entry((kind.action(), verdict.name())).or_default() += now - before;
+            let grown = |of: fn(&Counters) -> &[u64; KINDS]| {
+                of(now)[kind as usize].saturating_sub(of(before)[kind as usize])
+            };
+            *self.decisions.entry(kind.action()).or_default() += grown(|counters| &counters.decided);
+            let denied = grown(|counters| &counters.denied);
+            if denied > 0 {
+                *self.denials.entry((kind.action(), verdict.name())).or_default() += denied;
             }
         }
     }
@@ -227,6 +237,17 @@ fn read(state: &State) -> Result<Reading, kernel::Error> {
         chosen: kernel.chosen()?,
         places: runs.len() as u64,
         ready: state.ready() as u64,
+        latencies: by_action(&kernel.latencies()?),
+        fills: kernel.fills()?,
         otlp: state.otlp.as_ref().map(Otlp::told),
     })
+}
+
+/// What is known of decisions of each kind, put together by action.
+fn by_action(kinds: &[Latency; KINDS]) -> BTreeMap<&'static str, Latency> {
+    let mut actions = BTreeMap::<_, Latency>::new();
+    for kind in Kind::ALL {
+        actions.entry(kind.action()).or_default().add(&kinds[*kind as usize]);
+    }
+    actions
 }

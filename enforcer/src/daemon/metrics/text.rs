@@ -4,7 +4,10 @@
 
 use std::{fmt, time::UNIX_EPOCH};
 
-use enforcer_common::run::{ENROLLED, PROFILES, RUNS};
+use enforcer_common::{
+    latency,
+    run::{ENROLLED, PROFILES, RUNS},
+};
 use prometheus_client::{
     collector::Collector,
     encoding::{
@@ -16,6 +19,7 @@ use prometheus_client::{
 };
 
 use super::{Reading, Sum};
+use crate::kernel::service::Fill;
 
 /// The type of the text.
 pub(super) const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -29,11 +33,10 @@ pub(super) fn text(reading: Reading) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// What a number of a profile is called, what it means, and where it is.
-type Of = (&'static str, &'static str, fn(&Sum) -> u64);
+/// What a number is called, what it means, and where it is.
+type Of<T> = (&'static str, &'static str, fn(&T) -> u64);
 
-const COUNTERS: [Of; 7] = [
-    ("decisions", "Verdicts made in runs of a profile.", |sum| sum.decisions),
+const COUNTERS: [Of<Sum>; 6] = [
     ("events_lost", "Events that found no room in the ring buffer. They were decided all the same.", |sum| {
         sum.lost_events
     }),
@@ -52,7 +55,7 @@ const COUNTERS: [Of; 7] = [
     }),
 ];
 
-const GAUGES: [Of; 2] = [
+const GAUGES: [Of<Sum>; 2] = [
     ("runs", "Runs under way.", |sum| sum.runs),
     ("tasks", "Processes and threads in runs that are under way.", |sum| sum.tasks),
 ];
@@ -66,6 +69,13 @@ impl Collector for Reading {
             let mut metric = describe(to, name, help, MetricType::Counter)?;
             for (profile, sum) in &self.profiles {
                 count(&mut metric, &[("profile", profile.as_str())], of(sum))?;
+            }
+        }
+        let help = "Verdicts made in runs of a profile. Of resolve, which is decided elsewhere, those that were denied.";
+        let mut metric = describe(to, "decisions", help, MetricType::Counter)?;
+        for (profile, sum) in &self.profiles {
+            for (action, decisions) in &sum.decisions {
+                count(&mut metric, &[("profile", profile.as_str()), ("action", *action)], *decisions)?;
             }
         }
         let help = "Actions that a profile denied, or would have denied in audit mode.";
@@ -89,11 +99,47 @@ impl Collector for Reading {
         for (profile, sum) in &self.profiles {
             sum.durations.encode(metric.encode_family(&[("profile", profile.as_str())])?)?;
         }
+        self.encode_latencies(to)?;
+        self.encode_fills(to)?;
         self.encode_service(to)
     }
 }
 
 impl Reading {
+    fn encode_latencies(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "How long the kernel took to decide, and to tell of it, since its programs were loaded: in runs that were enrolled while metrics were served.";
+        let unit = Some(&Unit::Seconds);
+        let mut metric = to.encode_descriptor("decision_duration", help, unit, MetricType::Histogram)?;
+        let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
+        for (action, latency) in &self.latencies {
+            let most = |bucket| latency::bound(bucket).map_or(f64::INFINITY, seconds);
+            let buckets: Vec<_> = (0..).map(most).zip(latency.buckets).collect();
+            let count = latency.buckets.iter().sum();
+            let labels = [("action", *action)];
+            let mut metric = metric.encode_family(&labels)?;
+            metric.encode_histogram::<NoLabelSet>(seconds(latency.sum), count, &buckets, None)?;
+        }
+        Ok(())
+    }
+
+    fn encode_fills(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let fills: [Of<Fill>; 2] = [
+            (
+                "map_entries",
+                "What is in a map of the kernel programs. Of a map that each run has: in the fullest.",
+                |fill| fill.entries,
+            ),
+            ("map_limit", "What finds room in it.", |fill| fill.limit),
+        ];
+        for (name, help, of) in fills {
+            let mut metric = describe(to, name, help, MetricType::Gauge)?;
+            for fill in &self.fills {
+                metric.encode_family(&[("map", fill.map)])?.encode_gauge(&of(fill))?;
+            }
+        }
+        Ok(())
+    }
+
     /// What is one for the whole machine.
     fn encode_service(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "What came of commands that profiles select, since the kernel programs were loaded: enrolled; killed, for want of a place (full), for a variable that cannot be used (unusable), or for a profile that was asked for and is no longer there (gone); not looked at (missed).";
@@ -161,6 +207,7 @@ mod tests {
 
     use enforcer_common::{
         Kind,
+        latency::Latency,
         run::{Counters, MODE_AUDIT, MODE_ENFORCE, Run},
         select::Chosen,
     };
@@ -176,7 +223,8 @@ mod tests {
     }
 
     fn counters(decisions: u64, kind: Kind, denied: u64) -> Counters {
-        let mut counters = Counters { tasks: 3, decisions, ..Counters::default() };
+        let mut counters = Counters { tasks: 3, ..Counters::default() };
+        counters.decided[kind as usize] = decisions;
         counters.denied[kind as usize] = denied;
         counters
     }
@@ -192,6 +240,12 @@ mod tests {
             chosen: Chosen { enrolled: 5, full: 1, unusable: 2, missed: 3, gone: 4 },
             places: 2,
             ready: 32,
+            latencies: [(
+                "exec",
+                Latency { sum: 1_536_000, buckets: std::array::from_fn(|bucket| bucket as u64) },
+            )]
+            .into(),
+            fills: vec![Fill { map: "labels", entries: 3, limit: 65536 }],
             otlp: Some(Told {
                 collector: "http://127.0.0.1:4318/v1/logs".to_owned(),
                 sent: 1,
@@ -228,7 +282,7 @@ mod tests {
         let one = run(256, MODE_ENFORCE);
         let decided = |metrics: &Metrics| {
             let sum = &metrics.sums()["p"];
-            (sum.decisions, sum.denials[&("read", "deny")], sum.runs, sum.begun, sum.ended)
+            (sum.decisions["read"], sum.denials[&("read", "deny")], sum.runs, sum.begun, sum.ended)
         };
         metrics.begun(&one, "p", Duration::ZERO, Counters::default());
         metrics.saw(256, &counters(10, Kind::Read, 4));

@@ -89,7 +89,7 @@ pub(super) fn of_ending(about: &About, ending: &Ending) -> LogRecord {
         .text("enforcer.profile", &about.profile)
         .text("enforcer.mode", about.mode)
         .text("enforcer.started", &about.started)
-        .number("enforcer.decisions", counters.decisions)
+        .number("enforcer.decisions", counters.decisions())
         .number("enforcer.denied.total", total);
     for (action, count) in denied.into_iter().filter(|(_, count)| *count > 0) {
         attributes.number(&format!("enforcer.denied.{action}"), count);
@@ -102,7 +102,7 @@ pub(super) fn of_ending(about: &About, ending: &Ending) -> LogRecord {
         .number("enforcer.remaining_tasks", *remaining)
         .text_if("enforcer.tripped", tripped);
     let what = if about.mode == "audit" { "would have been denied" } else { "denied" };
-    let body = format!("over: {} decisions, {} {what}", grouped(counters.decisions), grouped(total));
+    let body = format!("over: {} decisions, {} {what}", grouped(counters.decisions()), grouped(total));
     record("enforcer.summary", SeverityNumber::Info, SystemTime::now(), attributes, &body)
 }
 
