@@ -32,4 +32,14 @@ fn a_trojaned_install_is_held_without_being_touched() {
     let replayed = crate::guest::replayed(&ours[0], false);
     assert!(replayed["denied"].as_u64() > Some(0), "{replayed:#}");
     sh("! pgrep -x npm").success();
+
+    // A member of the group who puts the wrapper before it needs neither root nor a profile, and is told.
+    sh("groupadd -f enforcer && usermod -aG enforcer builder").success();
+    let (ended, evidence) =
+        install(&place, "registry", "trojaned", "enforcer run --fail-on-denial -- npm ci", None);
+    sh("gpasswd -d builder enforcer").success();
+    assert_eq!(ended.status, 100, "{ended:#?}");
+    assert!(ended.stderr.contains("plain-crypto-js-fixture"), "{ended:#?}");
+    evidence.shows_nothing_but_attempts();
+    quiet();
 }
