@@ -16,6 +16,9 @@ pub const ENROLLED: u32 = 256;
 /// Different compiled profiles that may be loaded at a time.
 pub const PROFILES: u32 = 64;
 
+/// Tasks that a run may have at a time: so that one alone does not take the labels of all.
+pub const TASKS_OF_RUN: u64 = TASKS as u64 / 8;
+
 /// The place of a run in the maps that have one for each. The rest of its number tells it from those that had the place
 /// before.
 #[inline(always)]
@@ -93,7 +96,7 @@ pub struct Run {
     pub uid: u32,
     /// The process that asked the service for it, and whose child was enrolled; 0 if nobody asked.
     pub claimant: u32,
-    /// 1 as long as the place is taken.
+    /// [`Run::TAKEN`] as long as the place is; before that the kernel has it [`Run::TAKING`]; otherwise 0.
     pub live: u64,
     /// What tells its compiled profile from others: a SHA-256 digest.
     pub digest: [u8; 32],
@@ -104,6 +107,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// There is a run at the place.
+    pub const TAKEN: u64 = 1;
+    /// The kernel is about to begin one there: nothing of it can be seen, and it is not to be given back.
+    pub const TAKING: u64 = 2;
+
     /// A process whose action is denied is killed.
     pub const KILL: u32 = 1;
     /// When the run is tripped its processes are stopped instead of killed.

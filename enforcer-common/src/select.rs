@@ -34,6 +34,8 @@ pub mod words {
     pub const SETS: u32 = 6;
     /// Whether an item asks for the control group.
     pub const ASKS_CGROUP: u32 = 14;
+    /// The first of the templates that profiles are offered by, those too that no item chooses.
+    pub const FIRST_TEMPLATE: u32 = 15;
 }
 
 /// What is looked at of a command; the number of its automaton.

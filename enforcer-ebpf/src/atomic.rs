@@ -42,3 +42,18 @@ pub(crate) unsafe fn exchange(cell: *mut u64, value: u64) -> u64 {
     unsafe { asm!("{v} = xchg_64({p} + 0, {v})", p = in(reg) cell, v = inout(reg) value) }
     value
 }
+
+/// Puts `value` into `cell` if `expected` is there, and returns what was.
+///
+/// # Safety
+///
+/// `cell` must point into a map value.
+#[inline(always)]
+pub(crate) unsafe fn exchange_if(cell: *mut u64, expected: u64, value: u64) -> u64 {
+    let mut before = expected;
+    // SAFETY: one aligned 8-byte exchange; the caller vouches for the pointer.
+    unsafe {
+        asm!("r0 = cmpxchg_64({p} + 0, r0, {v})", p = in(reg) cell, v = in(reg) value, inout("r0") before)
+    }
+    before
+}

@@ -6,7 +6,7 @@ use aya_ebpf::{bindings::BPF_ANY, macros::lsm, programs::LsmContext};
 use core::ptr::addr_of_mut;
 use enforcer_common::{
     Budget,
-    run::{MODE_AUDIT, STAGE_PROBE},
+    run::{MODE_AUDIT, STAGE_PROBE, TASKS_OF_RUN},
 };
 
 use crate::{
@@ -46,7 +46,9 @@ pub fn task_alloc(ctx: LsmContext) -> i32 {
             return tripped(label.run);
         }
     }
-    if LABELS.insert(&child, &label, u64::from(BPF_ANY)).is_err() {
+    // SAFETY: a map value.
+    let is_full = unsafe { (*counters).tasks } >= TASKS_OF_RUN;
+    if is_full || LABELS.insert(&child, &label, u64::from(BPF_ANY)).is_err() {
         // SAFETY: a map value.
         unsafe { atomic::add(addr_of_mut!((*counters).refused_forks), 1) };
         return ENOMEM;

@@ -58,6 +58,7 @@ pub(crate) fn enrol(bprm: *const c_void) {
     match place::take(template, claim.parent, values, text) {
         Ok(run) => match label(run) {
             true => {
+                place::settle(run);
                 count(|chosen| addr_of_mut!(chosen.enrolled));
                 if claim.parent != 0 {
                     let _ = CLAIMS.remove(&claim.parent);

@@ -39,3 +39,34 @@ fn sixteen_stages_of_a_thousand_globs_are_enforced() {
     let denials = run.denials();
     assert_eq!((&denials[0]["path"], &denials[0]["stage"]), (&json!(other), &json!("s15")), "{denials:#?}");
 }
+
+/// Starts threads that do nothing, up to 9,000, and says how many there were.
+const THREADS: &str = r#"
+import _thread, time
+_thread.stack_size(32768)
+made = 0
+try:
+    while made < 9000:
+        _thread.start_new_thread(time.sleep, (1000,))
+        made += 1
+except RuntimeError:
+    pass
+print(made, flush=True)
+import os
+os._exit(0)
+"#;
+
+#[test]
+fn one_run_does_not_take_the_labels_of_all() {
+    let place = Place::new();
+    let script = place.file("threads.py", THREADS);
+    let profile = place.profile_file(
+        "stages:\n  all:\n    exec: { default: allow }\n    files: { read: { default: allow }, write: { default: allow } }\n",
+    );
+    let command = ["python3", script.to_str().unwrap()];
+    // 8,192 tasks, of which the first thread is one.
+    let run = place.run(&profile, &command);
+    assert_eq!(run.ended.stdout, "8191\n", "{run:#?}");
+    assert_eq!(run.trailer()["refused_forks"], 1, "{run:#?}");
+    assert_eq!(sh(&command.join(" ")).success().stdout, "9000\n");
+}

@@ -11,6 +11,7 @@ mod install;
 mod metrics;
 mod otlp;
 mod selection;
+mod upgrade;
 
 use std::{
     fs::{self, File},

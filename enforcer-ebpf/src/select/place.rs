@@ -40,7 +40,7 @@ pub(super) enum Refused {
     Gone,
 }
 
-/// Takes a place, and says the run's number.
+/// Takes a place, and says the run's number. Whoever does settles it, or gives it back.
 #[inline(always)]
 pub(super) fn take(template: u32, claimant: u32, values: *mut Value, text: *mut u8) -> Result<u32, Refused> {
     let template = TEMPLATES.get(template).filter(|template| template.run.live != 0).ok_or(Refused::Gone)?;
@@ -76,6 +76,15 @@ pub(super) fn take(template: u32, claimant: u32, values: *mut Value, text: *mut 
     Ok(id)
 }
 
+/// There is a run at the place, with a task in it.
+#[inline(always)]
+pub(super) fn settle(run: u32) {
+    if let Some(run) = RUNS.get_ptr_mut(place(run)) {
+        // SAFETY: a map value, and the place is ours.
+        unsafe { write_volatile(addr_of_mut!((*run).live), Run::TAKEN) };
+    }
+}
+
 /// Gives back the place of a run that nobody is in.
 #[inline(always)]
 pub(super) fn give_back(run: u32) {
@@ -109,7 +118,7 @@ impl Step for Free {
             return true;
         };
         // SAFETY: a map value.
-        if unsafe { atomic::exchange(addr_of_mut!((*run).live), 1) } != 0 {
+        if unsafe { atomic::exchange_if(addr_of_mut!((*run).live), 0, Run::TAKING) } != 0 {
             return false;
         }
         self.place = place;

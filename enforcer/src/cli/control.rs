@@ -166,6 +166,7 @@ fn shown(status: &Status) -> String {
     for (count, what) in [
         (selected.full, "killed: no place was free"),
         (selected.unusable, "killed: a variable's directory cannot be used"),
+        (selected.gone, "killed: the profile that was asked for had gone"),
         (selected.missed, "not looked at"),
     ] {
         if count > 0 {

@@ -52,6 +52,24 @@ pub enum Error {
     /// Somebody asked twice.
     #[error("this process waits for a run already")]
     Claimed,
+    /// Somebody has asked for very many.
+    #[error("{limit} processes of this user wait for runs already; try again when some have begun")]
+    Claims {
+        /// As many as may.
+        limit: usize,
+    },
+    /// Who asked is not there any more.
+    #[error("the process that has asked has ended, or is another user's: {source}")]
+    NoClaimant {
+        /// What was seen.
+        source: io::Error,
+    },
+    /// The service would listen where runs may come.
+    #[error("{} does not lie in /run/enforcer, from which runs are kept away: sockets of the service are made there", .path.display())]
+    Elsewhere {
+        /// The place.
+        path: PathBuf,
+    },
     /// A system call.
     #[error("failed to {action}: {source}")]
     System {

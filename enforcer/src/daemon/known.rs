@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use enforcer_common::run::Run;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -41,9 +42,10 @@ pub struct Known {
 }
 
 impl Known {
-    /// What was written down of a run.
-    pub(super) fn read(run: u32) -> Option<Self> {
-        serde_json::from_slice(&fs::read(file(run)).ok()?).ok()
+    /// What was written down of a run; not of another one with its number, from before the programs were loaded anew.
+    pub(super) fn read(run: &Run) -> Option<Self> {
+        let known: Self = serde_json::from_slice(&fs::read(file(run.id)).ok()?).ok()?;
+        ((known.pid, known.uid) == (run.leader, run.uid)).then_some(known)
     }
 
     /// Writes it down.

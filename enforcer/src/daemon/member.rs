@@ -3,10 +3,8 @@
 //! One run of the service's, from its beginning to its end.
 
 use std::{
-    collections::BTreeSet,
     ffi::OsString,
     fs::{self, OpenOptions},
-    io,
     os::unix::{ffi::OsStringExt as _, fs::OpenOptionsExt as _},
     path::PathBuf,
     rc::Rc,
@@ -20,8 +18,8 @@ use enforcer_common::{
 };
 
 use super::{
-    claim::Listener, control::protocol::Reply, known::Known, otlp::About, profiles::Loaded, reserve::Spare,
-    state::State,
+    claim::Listener, control::protocol::Reply, group, known::Known, origins, otlp::About, profiles::Loaded,
+    reserve::Spare, state::State,
 };
 use crate::{
     events::{Image, Pump},
@@ -33,7 +31,6 @@ use crate::{
     run::{
         anchors::{Places, Variable},
         breaker::Breaker,
-        credentials::Credentials,
         egress::{Destinations, Service},
         evidenced::{Evidence, Told},
         process::Process,
@@ -46,9 +43,6 @@ use crate::{
 /// How often, and after how long each time, is looked for a run's first program.
 const FIRST: usize = 40;
 const FIRST_TICK: Duration = Duration::from_millis(5);
-
-/// How often is looked for what a run has started at its beginning.
-const PASSES: usize = 10;
 
 /// How a run came to us.
 pub(super) struct Since {
@@ -117,12 +111,13 @@ async fn watched(
         pump.images().keep_account();
     }
     let mut leader = Process::of(run.leader, run.uid);
-    if !adopted {
-        leader.saw(first(&mut pump, &mut rings).await);
+    let is_on_host = !adopted && group::is_on_host(state, &run);
+    if !adopted && let Some(image) = first(&mut pump, &mut rings).await {
+        leader.saw(image, is_on_host);
     }
     let places = places(&run.anchors, loaded);
     let legend = Legend::new(profile, &places);
-    let mut known = match adopted.then(|| Known::read(run.id)).flatten() {
+    let mut known = match adopted.then(|| Known::read(&run)).flatten() {
         Some(known) => known,
         None => begun(&run, loaded, &leader),
     };
@@ -156,8 +151,12 @@ async fn watched(
         listener.tell(Reply::Begun { run: run.id, profile: known.profile.clone() });
         reporter.tell(listener.clone());
     }
-    let breaker = breaker(state, &run).unwrap_or_else(|error| {
-        terminal.verbose(&format!("the run has no cgroup, what only sleeps cannot be ended: {error}"));
+    let breaker = group::around(state, &run).unwrap_or_else(|error| {
+        // One that is over already needs none.
+        let is_over = kernel.counters().is_ok_and(|counters| counters.tasks == 0);
+        if !is_over {
+            terminal.warning(&format!("the run has no cgroup, what only sleeps cannot be ended: {error}"));
+        }
         Breaker::without()
     });
     state.in_cgroup(run.id, breaker.dir());
@@ -165,7 +164,7 @@ async fn watched(
     let asked = if adopted {
         Some(known.registries())
     } else if state.options.record.is_some() {
-        Some(told(ask(&leader, loaded, &places).await, terminal))
+        Some(told(origins::ask(&leader, loaded, &places.workspace).await, terminal))
     } else {
         None
     };
@@ -190,7 +189,7 @@ async fn watched(
     let mut watch = Watch::new(rings, pump, reporter, recorder, evidence, breaker);
     let registries = match asked {
         Some(registries) => registries,
-        None => match watch.until(ask(&leader, loaded, &places), &kernel, false).await {
+        None => match watch.until(origins::ask(&leader, loaded, &places.workspace), &kernel, false).await {
             Ok(Until::Over(answer)) => told(answer, terminal),
             _ => Registries::default(),
         },
@@ -221,34 +220,6 @@ async fn watched(
     Ok(())
 }
 
-/// What ends the run as a whole: a cgroup with all of it. By now the first process may have ended, or have started others, which
-/// are not in the cgroup because it is; what any of them starts from then on is.
-fn breaker(state: &State, run: &Run) -> io::Result<Breaker> {
-    let mut processes = processes(state, run.id)?;
-    let around = if processes.contains(&run.leader) { Some(&run.leader) } else { processes.first() };
-    let breaker = Breaker::around(*around.ok_or(io::ErrorKind::NotFound)?)?;
-    if breaker.was_there() {
-        return Ok(breaker);
-    }
-    let mut taken = BTreeSet::new();
-    for _ in 0..PASSES {
-        processes.retain(|process| !taken.contains(process));
-        if processes.is_empty() {
-            break;
-        }
-        breaker.take_in(&processes);
-        taken.append(&mut processes);
-        processes = self::processes(state, run.id)?;
-    }
-    Ok(breaker)
-}
-
-/// The processes of a run.
-fn processes(state: &State, run: u32) -> io::Result<BTreeSet<u32>> {
-    let tasks = state.kernel.borrow().members().map_err(io::Error::other)?;
-    Ok(tasks.iter().filter(|task| task.run == run).map(|task| task.tgid).collect())
-}
-
 /// The program that the run began with, as the kernel has seen it. The kernel tells of the run a moment before it tells of
 /// the program.
 async fn first<'p>(pump: &'p mut Pump, rings: &mut Rings) -> Option<&'p Image> {
@@ -274,13 +245,6 @@ fn begun(run: &Run, loaded: &Loaded, leader: &Process) -> Known {
         started: rfc3339(std::time::SystemTime::now()),
         registries: Vec::new(),
     }
-}
-
-/// Where packages come from, as the run's user has it.
-async fn ask(leader: &Process, loaded: &Loaded, places: &Places) -> Result<Registries, crate::run::Error> {
-    let credentials = Credentials::of(&leader.invoker);
-    Registries::ask(&loaded.compiled.hosts, &leader.invoker.environment, &credentials, &places.workspace)
-        .await
 }
 
 /// What was found out; that nothing was is told.

@@ -8,10 +8,12 @@
 pub(crate) mod claim;
 pub mod control;
 mod error;
+mod group;
 mod known;
 mod member;
 pub mod metrics;
 mod notify;
+mod origins;
 pub mod otlp;
 mod profiles;
 mod reserve;
@@ -151,9 +153,7 @@ async fn serve(options: Options, terminal: Terminal) -> Result<(), Error> {
 ///
 /// There is a service after all; or the kernel's.
 pub fn disarm(evidence: Option<&Path>) -> Result<(), Error> {
-    if Service::pins().exists() {
-        Service::open()?.disarm()?;
-    }
+    Service::disarm_all()?;
     if let Some(path) = evidence {
         let entry =
             entry::Service { enforcer: env!("CARGO_PKG_VERSION"), armed: false, profiles: BTreeMap::new() };

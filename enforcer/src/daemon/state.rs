@@ -89,8 +89,8 @@ pub(super) struct State {
     pub(super) otlp: Option<Otlp>,
     /// The templates that they are offered by.
     templates: RefCell<BTreeMap<String, u16>>,
-    /// Who has asked for a run that has not begun.
-    claims: RefCell<BTreeMap<u32, Listener>>,
+    /// Who has asked for a run that has not begun: processes and their users.
+    claims: RefCell<BTreeMap<u32, (u32, Listener)>>,
     /// The profiles that are selected by.
     pub(super) profiles: RefCell<Vec<Arc<Loaded>>>,
     /// Those, and what runs still have of before.
@@ -285,7 +285,7 @@ impl State {
         let known = Known { profile, pid: run.leader, uid: run.uid, started, ..Known::default() };
         self.metrics.borrow_mut().found(&run, &known, adopted, &self.kernel.borrow());
         self.members.borrow_mut().insert(run.id, Member { known, ..Member::default() });
-        let listener = self.claims.borrow_mut().remove(&run.claimant);
+        let listener = self.claims.borrow_mut().remove(&run.claimant).map(|(_, listener)| listener);
         tokio::task::spawn_local(member::keep(
             Rc::clone(self),
             run,
@@ -301,7 +301,13 @@ impl State {
     }
 
     /// What this process starts next is enrolled under the profile of this name.
-    pub(super) fn claim(&self, process: u32, profile: &str, listener: Listener) -> Result<(), Error> {
+    pub(super) fn claim(
+        &self,
+        process: u32,
+        uid: u32,
+        profile: &str,
+        listener: Listener,
+    ) -> Result<(), Error> {
         let templates = self.templates.borrow();
         let Some(&template) = templates.get(profile) else {
             let known: Vec<_> = templates.keys().cloned().collect();
@@ -312,8 +318,13 @@ impl State {
             return Err(Error::Claimed);
         }
         self.kernel.borrow_mut().claim(process, template)?;
-        claims.insert(process, listener);
+        claims.insert(process, (uid, listener));
         Ok(())
+    }
+
+    /// How many processes of a user wait for runs.
+    pub(super) fn claims_of(&self, uid: u32) -> usize {
+        self.claims.borrow().values().filter(|(of, _)| *of == uid).count()
     }
 
     /// It is not any more.

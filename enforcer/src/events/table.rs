@@ -44,6 +44,8 @@ pub struct Image {
     pub stage: u8,
     /// For whom it acts.
     pub attribution: Attribution,
+    /// What it was started with, `NAME=value` and NUL after each, as far as it arrived. Only of what began the run.
+    pub environment: Vec<u8>,
 }
 
 /// What is known of the images.
@@ -181,12 +183,17 @@ impl Images {
             room -= argument.len();
             argv.push(argument.to_vec());
         }
-        let Partial { time, tgid, parent, stage, .. } = partial;
         let path = partial.path().to_vec();
+        let mut environment = Vec::new();
+        if partial.parent == 0 {
+            partial.environment().for_each(|variable| environment.extend([variable, b"\0"].concat()));
+        }
+        let Partial { time, tgid, parent, stage, .. } = partial;
         if let Some(untold) = &mut self.untold {
             untold.insert(number);
         }
-        self.insert(number, Image { time, tgid, parent, path, argv, argv_complete, stage, attribution });
+        let image = Image { time, tgid, parent, path, argv, argv_complete, stage, attribution, environment };
+        self.insert(number, image);
     }
 
     fn share(&self, change: impl FnOnce(&mut BTreeMap<u64, Package>)) {

@@ -195,7 +195,7 @@ impl Enforcement {
     pub fn start(table: &[u16], setup: &Setup) -> Result<Self, Error> {
         check_active()?;
         let _shared = Lock::shared()?;
-        clear_away()?;
+        clear_away(false)?;
         let own = Programs::own();
         if !own.exists() {
             Programs::load()?;
@@ -204,7 +204,7 @@ impl Enforcement {
         match Place::take(&mut programs, setup.run(), table, setup.files()) {
             Ok(place) => Ok(Self { programs, place }),
             Err(error) => {
-                unload_if_idle(programs)?;
+                unload_if_idle(programs, false)?;
                 Err(error)
             }
         }
@@ -281,7 +281,7 @@ impl Enforcement {
                 let Self { mut programs, place } = self;
                 let _shared = Lock::shared()?;
                 place.give_back(&mut programs)?;
-                unload_if_idle(programs)?;
+                unload_if_idle(programs, false)?;
                 return Ok(Remaining { tasks: 0 });
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -291,13 +291,13 @@ impl Enforcement {
 }
 
 /// Gives back the places of runs that have neither a wrapper nor a task, and detaches other versions of the programs that
-/// hold nothing. Under the shared lock.
-pub(super) fn clear_away() -> Result<(), Error> {
+/// hold nothing. Under the shared lock; `serving` is for the service.
+pub(super) fn clear_away(serving: bool) -> Result<(), Error> {
     let own = Programs::own();
     for pins in Pins::all()? {
         match Programs::open(&pins) {
             Ok(mut programs) if pins == own => drop(place::sweep(&mut programs)?),
-            Ok(programs) => unload_if_idle(programs)?,
+            Ok(programs) => unload_if_idle(programs, serving)?,
             // Of a version that kept its books differently. What may still be alive in it stays enforced.
             Err(error) => tracing::warn!(
                 "{pins} cannot be read and is left as it is ({error}); remove it when nothing of its runs is left"
@@ -307,11 +307,12 @@ pub(super) fn clear_away() -> Result<(), Error> {
     Ok(())
 }
 
-/// Detaches the programs if they hold nothing, and are not to enrol anything. Under the shared lock.
-pub(super) fn unload_if_idle(mut programs: Programs) -> Result<(), Error> {
+/// Detaches the programs if they hold nothing, and are not to enrol anything. Under the shared lock. `serving` is for the service, which
+/// knows that they are not its own.
+pub(super) fn unload_if_idle(mut programs: Programs, serving: bool) -> Result<(), Error> {
     let idle = place::sweep(&mut programs)? && !place::selects(&programs)?;
-    // A service is about to begin that holds this.
-    if !idle || Lock::service()?.is_none() {
+    // They may be those of a service that is about to begin.
+    if !idle || !serving && Lock::service()?.is_none() {
         return Ok(());
     }
     programs.unload()?;

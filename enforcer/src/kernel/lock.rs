@@ -12,13 +12,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::Error;
+use super::{Error, pins::Pins};
 
 /// Where the files are.
 pub(super) const DIRECTORY: &str = "/run/enforcer";
 /// The file of what all share.
 const SHARED: &str = "shared";
-/// What the names of the runs' files begin with; their places' numbers follow.
+/// What the names of the runs' files begin with; the version and the place's number follow.
 const RUN: &str = "run-";
 /// Longest that another wrapper may take to start or to end, however many are in front of us. Loading the programs takes the most:
 /// seconds where the machine is emulated, a fraction of one elsewhere.
@@ -60,9 +60,9 @@ impl Lock {
         }
     }
 
-    /// The lock of the run at a place, if no wrapper holds it. Only to be asked for under the shared one.
-    pub(super) fn run(place: u32) -> Result<Option<Self>, Error> {
-        let path = Path::new(DIRECTORY).join(format!("{RUN}{place}"));
+    /// The lock of the run at a place of a version of the programs, if no wrapper holds it. Only to be asked for under the shared one.
+    pub(super) fn run(version: &Pins, place: u32) -> Result<Option<Self>, Error> {
+        let path = Path::new(DIRECTORY).join(format!("{RUN}{}-{place}", version.name()));
         Self::attempt(&path).map_err(failed("lock", &path))
     }
 

@@ -56,6 +56,11 @@ impl Pins {
         Ok(entries()?.filter(|path| !is_partial(path)).map(|whole| Self { whole }).collect())
     }
 
+    /// What tells the version from others.
+    pub(super) fn name(&self) -> std::path::Display<'_> {
+        Path::new(self.whole.file_name().unwrap_or_default()).display()
+    }
+
     /// Whether it is there.
     pub(super) fn exists(&self) -> bool {
         self.whole.is_dir()

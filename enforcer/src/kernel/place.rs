@@ -21,8 +21,8 @@ use enforcer_common::{
     budget::FileKey,
     hello::NameKey,
     run::{Counters, ENROLLED, PROFILES, RUNS, Run},
-    select::{self, TEMPLATES, Template},
-    table::{CHUNK_WORDS, Slices},
+    select::{TEMPLATES, Template, words},
+    table::CHUNK_WORDS,
 };
 
 use super::{
@@ -147,7 +147,7 @@ impl Place {
             Some(profile) => profile,
             None => load(programs, table)?,
         };
-        let lock = Lock::run(place)?.ok_or(Error::Full { what: "runs", limit: ENROLLED })?;
+        let lock = Lock::run(programs.pins(), place)?.ok_or(Error::Full { what: "runs", limit: ENROLLED })?;
         let events = if run.flags & Run::RECORD != 0 { EVENTS_RECORDED } else { EVENTS };
         match Own::make(programs, place, Sizes { files, events, images: IMAGES })
             .and_then(|own| Ok((own, enter(programs, place, run, profile)?)))
@@ -184,9 +184,13 @@ impl Place {
 /// Gives back the places that have neither a wrapper nor a task. True if none is taken then. Under the shared lock.
 pub(super) fn sweep(programs: &mut Programs) -> Result<bool, Error> {
     let mut idle = true;
-    for (place, _) in live(programs)? {
+    for (place, run) in live(programs)? {
+        if run.live == Run::TAKING {
+            idle = false;
+            continue;
+        }
         let tasks = counters(programs, place)?.tasks;
-        match Lock::run(place)? {
+        match Lock::run(programs.pins(), place)? {
             Some(lock) if tasks == 0 => {
                 clear(programs, place)?;
                 lock.remove()?;
@@ -201,8 +205,8 @@ pub(super) fn sweep(programs: &mut Programs) -> Result<bool, Error> {
 fn enter(programs: &mut Programs, place: u32, mut run: Run, profile: u32) -> Result<u32, Error> {
     // Labels and sockets of the run that had the place before are not this one's.
     let before = record(programs, place)?.id;
-    (run.id, run.profile, run.live) =
-        ((before / RUNS).wrapping_add(1).wrapping_mul(RUNS) | place, profile, 1);
+    run.id = (before / RUNS).wrapping_add(1).wrapping_mul(RUNS) | place;
+    (run.profile, run.live) = (profile, Run::TAKEN);
     reset(programs, place)?;
     write(programs, place, run)?;
     Ok(run.id)
@@ -372,7 +376,7 @@ pub(super) fn selects(programs: &Programs) -> Result<bool, Error> {
     found(programs, SELECTION, 0).map(|map| map.is_some())
 }
 
-/// The template of the first item of what the kernel enrols, if it enrols anything.
+/// The first of the templates for what the kernel enrols, if it enrols anything.
 pub(super) fn first_selected(programs: &Programs) -> Result<Option<u16>, Error> {
     let Some(map) = found(programs, SELECTION, 0)? else {
         return Ok(None);
@@ -380,7 +384,7 @@ pub(super) fn first_selected(programs: &Programs) -> Result<Option<u16>, Error> 
     let mut table = vec![0_u16; CHUNK_WORDS];
     let failed = |source| Error::Place { action: "read", map: SELECTION, source };
     sys::read(map.fd().as_fd(), 0, &mut table).map_err(failed)?;
-    Ok(Some(select::item(&Slices { table: &table, text: &[] }, 0).template))
+    Ok(Some(table[words::FIRST_TEMPLATE as usize]))
 }
 
 /// Has the kernel enrol what a selection says, from now on; `None`: nothing any more. What ran when this was called has ended.

@@ -96,6 +96,11 @@ impl Programs {
         Pins::of(&digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 
+    /// Their pins.
+    pub(super) fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
     /// Opens what is pinned.
     pub(super) fn open(pins: &Pins) -> Result<Self, Error> {
         let array = |map| move |source| Error::Map { action: "open", map, source };

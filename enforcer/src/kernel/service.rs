@@ -70,7 +70,7 @@ impl Service {
         check_active()?;
         let _shared = Lock::shared()?;
         let lock = Lock::service()?.ok_or(Error::Served)?;
-        clear_away()?;
+        clear_away(true)?;
         let own = Programs::own();
         if !own.exists() {
             Programs::load()?;
@@ -91,7 +91,7 @@ impl Service {
     /// The maps could not be read.
     pub fn first_template(&self) -> Result<u16, Error> {
         let in_use = place::first_selected(&self.programs)?;
-        Ok(if in_use.is_some_and(|template| u32::from(template) < PROFILES) { PROFILES as u16 } else { 0 })
+        Ok(if in_use == Some(0) { PROFILES as u16 } else { 0 })
     }
 
     /// Has the kernel enrol what `selection` says, each item under the offer that its template is: the first offer is
@@ -107,7 +107,8 @@ impl Service {
         self.withdraw(first)?;
         for (index, offer) in (first..first + PROFILES).zip(offers) {
             let mut run = offer.setup.run();
-            run.live = 1;
+            // As the kernel has the place that it copies this to.
+            run.live = Run::TAKING;
             run.profile = self.profile(offer)?;
             self.offer(index, Template { run, sources: offer.sources })?;
         }
@@ -117,7 +118,7 @@ impl Service {
         for pins in Pins::present()?.into_iter().filter(|pins| *pins != Programs::own()) {
             if let Ok(other) = Programs::open(&pins) {
                 place::enrol(&other, None)?;
-                unload_if_idle(other)?;
+                unload_if_idle(other, true)?;
             }
         }
         Ok(())
@@ -129,12 +130,32 @@ impl Service {
     ///
     /// The kernel's.
     pub fn disarm(&mut self) -> Result<(), Error> {
+        {
+            let _shared = Lock::shared()?;
+            place::enrol(&self.programs, None)?;
+            self.withdraw(0)?;
+            self.withdraw(PROFILES)?;
+            self.lock = None;
+        }
+        Self::disarm_all()
+    }
+
+    /// The same where there is no service: of every version of the programs that is loaded.
+    ///
+    /// # Errors
+    ///
+    /// There is a service; or the kernel's.
+    pub fn disarm_all() -> Result<(), Error> {
         let _shared = Lock::shared()?;
-        place::enrol(&self.programs, None)?;
-        self.withdraw(0)?;
-        self.withdraw(PROFILES)?;
-        self.lock = None;
-        unload_if_idle(Programs::open(&Programs::own())?)
+        drop(Lock::service()?.ok_or(Error::Served)?);
+        let disarm = |pins: Pins| -> Result<(), Error> {
+            let programs = Programs::open(&pins)?;
+            place::enrol(&programs, None)?;
+            unload_if_idle(programs, false)
+        };
+        // One that cannot be read does not keep the others.
+        let disarmed: Vec<_> = Pins::all()?.into_iter().map(disarm).collect();
+        disarmed.into_iter().collect()
     }
 
     /// Tells the kernel where users are at home; those that are not told any more keep what was told.
@@ -207,9 +228,7 @@ impl Service {
     /// The map could not be read.
     pub fn runs(&self) -> Result<Vec<(u32, Run)>, Error> {
         let runs = place::live(&self.programs)?;
-        // Of one that has just taken its place, the number is not there yet.
-        let begun =
-            |(place, run): &(u32, Run)| *place >= ENROLLED && enforcer_common::run::place(run.id) == *place;
+        let begun = |(place, run): &(u32, Run)| *place >= ENROLLED && run.live == Run::TAKEN;
         Ok(runs.into_iter().filter(begun).collect())
     }
 
@@ -367,7 +386,7 @@ impl Service {
     }
 
     fn lock(&self, place: u32) -> Result<Lock, Error> {
-        Lock::run(place)?.ok_or(Error::Full { what: "runs", limit: RUNS - ENROLLED })
+        Lock::run(self.programs.pins(), place)?.ok_or(Error::Full { what: "runs", limit: RUNS - ENROLLED })
     }
 
     fn port(&mut self, place: u32, port: u16) -> Result<(), Error> {

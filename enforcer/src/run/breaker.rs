@@ -67,6 +67,16 @@ impl Breaker {
         processes.iter().filter(|&&pid| cgroup.take_in(pid).is_err()).count()
     }
 
+    /// The processes in the run's cgroup.
+    pub(crate) fn processes(&self) -> io::Result<BTreeSet<u32>> {
+        self.cgroup.as_ref().map_or_else(|| Ok(BTreeSet::new()), Cgroup::processes)
+    }
+
+    /// Puts a process out of it, to where it was.
+    pub(crate) fn let_go(&self, process: u32) -> io::Result<()> {
+        self.cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.let_go(process))
+    }
+
     /// What the first process of the run writes `0` to.
     pub(crate) fn entrance(&self) -> Result<Option<File>, Error> {
         let entrance = self.cgroup.as_ref().map(Cgroup::entrance).transpose();

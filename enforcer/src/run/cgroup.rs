@@ -4,8 +4,10 @@
 //! end only who calls a hook.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -44,9 +46,10 @@ impl Cgroup {
     /// Makes one below that of a process, and puts the process into it.
     pub(crate) fn around(pid: u32) -> io::Result<Self> {
         let place = directory(&pid.to_string())?;
-        let within =
+        let is_named =
             place.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX));
-        if within {
+        // Others may name theirs so, where they may make any.
+        if is_named && fs::metadata(&place)?.uid() == 0 {
             return Ok(Self { dir: place, is_found: true }); // A service before us has.
         }
         let made = Self { dir: place.join(format!("{PREFIX}{pid}-{}", time())), is_found: false };
@@ -57,10 +60,18 @@ impl Cgroup {
 
     /// Puts a process into it. One that has ended is none that had to be.
     pub(crate) fn take_in(&self, pid: u32) -> io::Result<()> {
-        match fs::write(self.dir.join("cgroup.procs"), pid.to_string()) {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            done => done,
-        }
+        put(&self.dir, pid)
+    }
+
+    /// The processes in it.
+    pub(crate) fn processes(&self) -> io::Result<BTreeSet<u32>> {
+        let text = fs::read_to_string(self.dir.join("cgroup.procs"))?;
+        Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
+    }
+
+    /// Puts a process back to where the run was found.
+    pub(crate) fn let_go(&self, pid: u32) -> io::Result<()> {
+        put(self.dir.parent().unwrap_or(&self.dir), pid)
     }
 
     /// Where a process that writes `0` enters.
@@ -93,6 +104,14 @@ impl Drop for Cgroup {
     fn drop(&mut self) {
         // The kernel keeps it while something lives in it.
         let _ = fs::remove_dir(&self.dir);
+    }
+}
+
+/// Puts a process into a cgroup, if it has not ended.
+fn put(cgroup: &Path, pid: u32) -> io::Result<()> {
+    match fs::write(cgroup.join("cgroup.procs"), pid.to_string()) {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+        done => done,
     }
 }
 

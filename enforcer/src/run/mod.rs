@@ -17,6 +17,7 @@ pub(crate) mod egress;
 pub mod environment;
 mod error;
 pub(crate) mod evidenced;
+pub(crate) mod held;
 pub mod inherited;
 pub mod invoker;
 mod plan;

@@ -18,6 +18,9 @@ use super::{
 };
 use crate::events::Image;
 
+/// The group of whom the machine does not know: `nogroup`, which owns nothing.
+const NOBODYS: Gid = Gid::from_raw(65534);
+
 /// A process, and whom it runs as.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -35,7 +38,7 @@ impl Process {
     }
 
     /// Looks at a process that is to be put under a run. Its environment could say where the profile's rules apply, and is its own to
-    /// change; so it counts for nothing, and the caller's does, with the user's home.
+    /// change; so the caller's counts, with the user's home.
     pub(super) fn find(pid: u32, caller: &Invoker) -> Result<Self, Error> {
         if is_above(pid, std::process::id()) {
             return Err(Error::Ours { pid });
@@ -47,26 +50,29 @@ impl Process {
         Ok(process)
     }
 
-    /// Takes over what the kernel has seen, which is so even if the process has ended.
-    pub(crate) fn saw(&mut self, image: Option<&Image>) {
-        if let Some(image) = image {
-            self.command = image.argv.iter().cloned().map(OsString::from_vec).collect();
-            self.executable = PathBuf::from(OsString::from_vec(image.path.clone()));
+    /// Takes over what the kernel has seen: the process may have ended, and could have changed all of it. What it was started with
+    /// means something to us only if it is where we are: a search path in a container leads to other programs here.
+    pub(crate) fn saw(&mut self, image: &Image, is_on_host: bool) {
+        self.command = image.argv.iter().cloned().map(OsString::from_vec).collect();
+        self.executable = PathBuf::from(OsString::from_vec(image.path.clone()));
+        if is_on_host {
+            self.invoker.environment = Environment::parse(&image.environment);
         }
     }
 
-    /// Looks at a process of a user. If it has ended, what the user database says has to do.
+    /// Looks at a process of a user. Its environment is its own to change: what the user database says has to do.
     pub(crate) fn of(pid: u32, uid: u32) -> Self {
         let about = Path::new("/proc").join(pid.to_string());
         let read = |name: &str| fs::read(about.join(name)).unwrap_or_default();
         let command = read("cmdline");
         let command = command.split(|&byte| byte == 0).filter(|word| !word.is_empty());
         let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-        let gid = user.as_ref().map_or(Gid::from_raw(uid), |user| user.gid);
+        let gid = user.as_ref().map_or(NOBODYS, |user| user.gid);
         let groups = user.as_ref().and_then(|user| {
             let name = std::ffi::CString::new(user.name.as_str()).ok()?;
             getgrouplist(&name, gid).ok()
         });
+        let environment = from_database(Environment::default(), user.as_ref());
         let (name, home) = user.map(|user| (user.name, user.dir)).unzip();
         Self {
             invoker: Invoker {
@@ -75,7 +81,7 @@ impl Process {
                 groups: Some(groups.unwrap_or_else(|| vec![gid])),
                 name,
                 home,
-                environment: Environment::parse(&read("environ")),
+                environment,
                 source: Source::Own,
             },
             command: command.map(|word| OsString::from_vec(word.to_vec())).collect(),

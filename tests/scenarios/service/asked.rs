@@ -21,7 +21,11 @@ fn members_of_the_group_run_commands_without_being_root() {
     sh(&format!("echo x >{one}; echo x >{other}; chown builder {one} {other}")).success();
     let _service = Service::start(
         &place,
-        &[("asked", &denies("  []", one)), ("selected", &denies("  - argv: [tac, '**']", other))],
+        &[
+            ("asked", &denies("  []", one)),
+            ("selected", &denies("  - argv: [tac, '**']", other)),
+            ("variable", &denies("  []", "'${env.SECRETS}/*'")),
+        ],
     );
     let before = status()["selected"]["enrolled"].as_u64().unwrap();
     // What the profile denies, and that alone, is denied, and it is shown to who asked.
@@ -36,12 +40,15 @@ fn members_of_the_group_run_commands_without_being_root() {
     let failed = run(&format!("--fail-on-denial --profile asked -- sh -c 'cat {one} || true'"));
     assert_eq!(failed.status, 100, "{failed:#?}");
     run("--fail-on-denial --profile asked -- true").success();
+    // A variable of the environment means what it does for the command.
+    let variable = format!("SECRETS={} enforcer run --profile variable -- cat {one}", work.display());
+    assert_eq!(as_builder(&format!("cd /; {variable}")).status, 1);
     // Only what is started by it is enrolled, and what outlives it stays so.
     let left = run(&format!("--profile asked -- sh -c '(sleep 2; cat {one} || echo held) >{other} 2>&1 &'"));
     assert_eq!(left.status, 0, "{left:#?}");
     quiet();
     assert!(std::fs::read_to_string(other).unwrap().ends_with("held\n"));
-    assert_eq!(status()["selected"]["enrolled"], before + 14);
+    assert_eq!(status()["selected"]["enrolled"], before + 15);
     // What is selected for another profile is held to that one, whatever was asked for.
     let selected = run(&format!("--profile asked -- tac {one} {other}"));
     assert!(selected.stdout == "x\n" && selected.stderr.contains("profile selected"), "{selected:#?}");
@@ -54,7 +61,7 @@ fn members_of_the_group_run_commands_without_being_root() {
     assert_eq!(long.wait().unwrap().code(), Some(101));
     // What cannot be done is refused before anything is started.
     for (command, why) in [
-        ("--profile nothing -- touch {}", "it has: asked, selected"),
+        ("--profile nothing -- touch {}", "it has: asked, selected, variable"),
         ("--profile ./own.yaml -- touch {}", "takes root"),
         ("--profile asked --json /tmp/x -- touch {}", "--json takes root"),
         ("--profile asked -- no-such-command {}", "command not found"),

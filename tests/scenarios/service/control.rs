@@ -178,8 +178,25 @@ fn events_are_followed_and_rubbish_is_refused() {
         let _ = stream.read_to_string(&mut answer);
         assert!(answer.is_empty() || answer.contains("error"), "{answer}");
     }
+    // More who follow events than there may be keep nobody else waiting, and when they have gone there is room.
+    let follow = || {
+        let mut stream = UnixStream::connect(SOCKET).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(b"{\"version\":1,\"ask\":\"events\"}\n").unwrap();
+        stream
+    };
+    let refused = |mut stream: UnixStream| {
+        let mut answer = [0; 16];
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        stream.read(&mut answer).is_ok_and(|read| read > 0)
+    };
+    let followers: Vec<_> = (0..64).map(|_| follow()).collect();
+    until("there is no room", || refused(follow()));
+    assert_eq!(status()["pid"], service.child.as_ref().unwrap().id());
+    drop(followers);
+    until("there is room again", || !refused(follow()));
     // Any bytes at all, and more clients than there may be.
-    let mut idle: Vec<_> = (0..20).map(|_| UnixStream::connect(SOCKET).unwrap()).collect();
+    let mut idle: Vec<_> = (0..200).map(|_| UnixStream::connect(SOCKET).unwrap()).collect();
     let mut random = Command::new("bash");
     random.args(["-c", "for i in $(seq 30); do head -c 200 /dev/urandom; done | split -b 200 --filter='timeout 5 python3 -c \"import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(\\\"/run/enforcer/control.sock\\\"); s.sendall(sys.stdin.buffer.read())\"' - || true"]);
     finish(random);

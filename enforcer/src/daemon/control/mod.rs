@@ -9,12 +9,16 @@ pub mod protocol;
 use std::{
     fs::{self, Permissions},
     io,
-    os::unix::{
-        fs::{FileTypeExt as _, PermissionsExt as _, chown},
-        net,
+    os::{
+        fd::AsRawFd as _,
+        unix::{
+            fs::{FileTypeExt as _, PermissionsExt as _, chown},
+            net,
+        },
     },
     path::Path,
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,7 +26,7 @@ use enforcer_common::run::Counters;
 use nix::unistd::Group;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
-    net::{UnixListener, UnixStream},
+    net::{UnixListener, UnixStream, unix::WriteHalf},
     sync::{OwnedSemaphorePermit, Semaphore, broadcast::error::RecvError},
     time::timeout,
 };
@@ -30,14 +34,23 @@ use tokio::{
 use self::protocol::{Ask, Profile, REQUEST_MAX, Reply, Request, RunStatus, Selected, Status, VERSION, line};
 use super::{Error, claim::Claim, state::State};
 use crate::{
-    kernel::hooks::{GATE, HOOKS, REDIRECTS},
+    kernel::{
+        Service,
+        hooks::{GATE, HOOKS, REDIRECTS},
+    },
     profile::Mode,
 };
 
 /// The group whose members may look.
 const GROUP: &str = "enforcer";
-/// Clients at a time.
+/// Clients that are answered at a time, root's and those of others.
 const CLIENTS: usize = 64;
+/// Those, and clients that wait for that.
+const CONNECTED: usize = 1024;
+/// Clients that follow events at a time.
+const FOLLOWERS: usize = 64;
+/// How often is looked whether one of them has gone.
+const GONE_TICK: Duration = Duration::from_secs(5);
 /// How long a client may take to say what it wants, and to take a line.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -56,15 +69,21 @@ impl Control {
 
     /// Answers.
     pub(super) async fn serve(self, state: Rc<State>) {
-        let clients = std::sync::Arc::new(Semaphore::new(CLIENTS));
+        let connected = Arc::new(Semaphore::new(CONNECTED));
+        // Others do not keep root waiting.
+        let [of_root, of_others] = [(); 2].map(|()| Arc::new(Semaphore::new(CLIENTS)));
+        let followers = Arc::new(Semaphore::new(FOLLOWERS));
         loop {
             // Whoever comes when there are too many waits.
-            let Ok(place) = std::sync::Arc::clone(&clients).acquire_owned().await else { return };
+            let Ok(seat) = Arc::clone(&connected).acquire_owned().await else { return };
             match self.0.accept().await {
                 Ok((stream, _)) => {
-                    let state = Rc::clone(&state);
+                    let is_root = stream.peer_cred().is_ok_and(|peer| peer.uid() == 0);
+                    let clients = Arc::clone(if is_root { &of_root } else { &of_others });
+                    let (state, followers) = (Rc::clone(&state), Arc::clone(&followers));
                     tokio::task::spawn_local(async move {
-                        if let Err(error) = answer(stream, &state, place).await {
+                        let Ok(place) = clients.acquire_owned().await else { return };
+                        if let Err(error) = answer(stream, &state, Places { seat, place, followers }).await {
                             tracing::debug!("a client: {error}");
                         }
                     });
@@ -80,6 +99,10 @@ impl Control {
 
 /// Listens at a socket for root and the group, in place of what a service before us has left.
 pub(super) fn listen(path: &Path) -> Result<UnixListener, Error> {
+    // What is in a run is kept away from there by the kernel, whatever its profile says, and from nowhere else.
+    if path.parent() != Some(Service::runtime_directory()) {
+        return Err(Error::Elsewhere { path: path.to_owned() });
+    }
     let is_socket = fs::symlink_metadata(path).is_ok_and(|about| about.file_type().is_socket());
     // Where somebody listens, or something else is, there is no room for us.
     if is_socket && net::UnixStream::connect(path).is_err() {
@@ -94,8 +117,15 @@ pub(super) fn listen(path: &Path) -> Result<UnixListener, Error> {
     Ok(listener)
 }
 
-/// Answers one client, which has a place among those that are answered.
-async fn answer(mut stream: UnixStream, state: &Rc<State>, place: OwnedSemaphorePermit) -> io::Result<()> {
+/// What a client takes up as long as it is answered, and where those are who stay longer.
+struct Places {
+    seat: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
+    followers: Arc<Semaphore>,
+}
+
+/// Answers one client.
+async fn answer(mut stream: UnixStream, state: &Rc<State>, places: Places) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let root = peer.uid() == 0;
     let process = peer.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default();
@@ -123,13 +153,20 @@ async fn answer(mut stream: UnixStream, state: &Rc<State>, place: OwnedSemaphore
             tell(&mut writer, &reply).await
         }
         Ask::Run { profile } => {
-            drop(place);
-            match Claim::new(state, process, &profile) {
+            drop((places.seat, places.place));
+            match Claim::new(state, process, peer.uid(), &profile) {
                 Ok(claim) => claimed(&mut reader, &mut writer, claim).await,
                 Err(error) => tell(&mut writer, &Reply::Error(error.to_string())).await,
             }
         }
-        Ask::Events => events(&mut writer, state).await,
+        Ask::Events => {
+            let Ok(_follower) = places.followers.try_acquire() else {
+                let why = format!("{FOLLOWERS} clients follow events already");
+                return tell(&mut writer, &Reply::Error(why)).await;
+            };
+            drop((places.seat, places.place));
+            events(&mut writer, state).await
+        }
         Ask::Kill { run } => tell(&mut writer, &end(state, run, false)).await,
         Ask::Freeze { run } => tell(&mut writer, &end(state, run, true)).await,
         Ask::Reload => {
@@ -151,15 +188,19 @@ async fn answer(mut stream: UnixStream, state: &Rc<State>, place: OwnedSemaphore
     }
 }
 
-/// Tells a client of the run that it has asked for, until that is over or the client has gone.
+/// Tells a client of the run that it has asked for, until that is over or the client has gone: what it was promised ends with it, not with
+/// the last that has its socket.
 async fn claimed(
     reader: &mut (impl AsyncRead + Unpin),
     writer: &mut (impl AsyncWrite + Unpin),
     mut claim: Claim,
 ) -> io::Result<()> {
+    let ended = claim.ended();
+    tokio::pin!(ended);
     tell(writer, &Reply::Claimed).await?;
     loop {
         tokio::select! {
+            () = &mut ended => return Ok(()),
             reply = claim.next() => match reply {
                 Some(reply) => tell(writer, &reply).await?,
                 None => return Ok(()),
@@ -170,16 +211,30 @@ async fn claimed(
     }
 }
 
-/// Passes events on until the client has gone.
-async fn events(writer: &mut (impl tokio::io::AsyncWrite + Unpin), state: &State) -> io::Result<()> {
+/// Passes events on until the client has gone. It may have said that it has nothing more to say, so that is no sign.
+async fn events(writer: &mut WriteHalf<'_>, state: &State) -> io::Result<()> {
     let mut events = state.events.subscribe();
+    let mut tick = tokio::time::interval(GONE_TICK);
     loop {
-        match events.recv().await {
-            Ok(event) => timeout(PATIENCE, writer.write_all(event.as_bytes())).await??,
-            Err(RecvError::Lagged(missed)) => tell(writer, &Reply::Missed(missed)).await?,
-            Err(RecvError::Closed) => return Ok(()),
+        tokio::select! {
+            event = events.recv() => match event {
+                Ok(event) => timeout(PATIENCE, writer.write_all(event.as_bytes())).await??,
+                Err(RecvError::Lagged(missed)) => tell(writer, &Reply::Missed(missed)).await?,
+                Err(RecvError::Closed) => return Ok(()),
+            },
+            _ = tick.tick() => if has_gone(writer.as_ref()) {
+                return Ok(());
+            },
         }
     }
+}
+
+/// Whether the other end of a socket is closed.
+fn has_gone(stream: &UnixStream) -> bool {
+    let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: one element, which lives.
+    unsafe { libc::poll(&raw mut poll, 1, 0) };
+    poll.revents & libc::POLLHUP != 0
 }
 
 /// Ends or freezes a run.
@@ -208,7 +263,7 @@ fn end(state: &State, run: u32, freeze: bool) -> Reply {
 /// How things are.
 fn status(state: &State) -> Result<Status, crate::kernel::Error> {
     let kernel = state.kernel.borrow();
-    let profile = |loaded: &std::sync::Arc<super::profiles::Loaded>| Profile {
+    let profile = |loaded: &Arc<super::profiles::Loaded>| Profile {
         name: loaded.compiled.name.clone(),
         file: loaded.compiled.source.to_string(),
         sha256: loaded.compiled.digest_text(),

@@ -114,7 +114,7 @@ impl Metrics {
     pub(super) fn found(&mut self, run: &Run, known: &Known, adopted: bool, kernel: &Service) {
         // What was counted before we came is in the sums of the service before us.
         let before = if adopted { kernel.counters(run.id).unwrap_or_default() } else { Counters::default() };
-        let written = adopted.then(|| Known::read(run.id)).flatten();
+        let written = adopted.then(|| Known::read(run)).flatten();
         let known = written.as_ref().unwrap_or(known);
         let began = humantime::parse_rfc3339(&known.started).unwrap_or_else(|_| SystemTime::now());
         self.begun(run, &known.profile, began.elapsed().unwrap_or_default(), before);

@@ -143,7 +143,8 @@ impl Selection {
             template: part.template,
             conditions: aspects.conditions(index),
         });
-        let words = write(&aspects, &items.collect::<Vec<_>>())?;
+        let mut words = write(&aspects, &items.collect::<Vec<_>>())?;
+        words[words::FIRST_TEMPLATE as usize] = profiles.first().map_or(0, |&(_, template)| template);
         Ok(Self { words, variables })
     }
 
@@ -208,9 +209,8 @@ fn source(variable: u32, default: Option<&str>) -> Source {
 /// The variables that profiles use, those of the first two anchors among them.
 fn variables<'a>(profiles: impl Iterator<Item = &'a Compiled>) -> Vec<String> {
     let mut names = vec![HOME.to_owned(), TMPDIR.to_owned()];
-    for variable in
-        profiles.filter(|profile| !profile.select.is_empty()).flat_map(|profile| &profile.variables)
-    {
+    // Of those that select nothing, too: they can be asked for.
+    for variable in profiles.flat_map(|profile| &profile.variables) {
         if !names.contains(&variable.name) {
             names.push(variable.name.clone());
         }

@@ -4,11 +4,15 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs, io,
+    fs::File,
+    io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
 };
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::super::{
     Error,
@@ -20,6 +24,8 @@ use crate::report::escape::escape;
 
 /// How long a program may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes that a file of configuration, or an answer, may have.
+const MOST: usize = 1 << 20;
 /// What `npm run` tells the scripts of a project about it, and what would have programs load others' code.
 const DROPPED: &[&str] = &["INIT_CWD", "NODE_OPTIONS", "npm_config_local_prefix", "npm_config_prefix"];
 /// Asking makes no program fetch another one, look for news, or take the one that a project has chosen.
@@ -53,7 +59,8 @@ pub(super) struct Program<'a> {
 impl<'a> Asker<'a> {
     /// A program on the user's search path, outside the project; none if there is none.
     pub(super) fn find(self, name: &'a str) -> Result<Option<Program<'a>>, String> {
-        let path = outside(self.environment.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH)), self.workspace);
+        let path = self.environment.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
+        let path = self.act(|| outside(path, self.workspace))?;
         match self.act(|| command::find(OsStr::new(name), Some(&path)))? {
             Ok(file) => Ok(Some(Program { asker: self, name, file, path })),
             Err(Error::NotFound { .. }) => Ok(None),
@@ -77,7 +84,7 @@ impl<'a> Asker<'a> {
             let path = escape_path(path);
             return Err(format!("{path} lies in the project, which has no say in where packages come from"));
         }
-        self.act(|| fs::read_to_string(real))?.map(Some).map_err(failed)
+        self.act(|| text_of(&real))?.map(Some).map_err(failed)
     }
 
     /// Calls `f` with the user's rights.
@@ -114,11 +121,17 @@ impl Program<'_> {
         // It may look for its interpreter on the search path.
         command.env("PATH", &self.path).envs(QUIET.iter().chain(more).copied());
         self.asker.credentials.apply(&mut command);
-        let output = tokio::process::Command::from(command).kill_on_drop(true).output();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = async {
+            let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
+            let (out, err) = (written(child.stdout.take()), written(child.stderr.take()));
+            let (stdout, stderr, status) = tokio::try_join!(out, err, child.wait())?;
+            Ok(Output { status, stdout, stderr })
+        };
         tokio::time::timeout(PATIENCE, output)
             .await
             .map_err(|_| format!("{} took longer than {} s", self.typed(args), PATIENCE.as_secs()))?
-            .map_err(|error| format!("failed to run {}: {error}", self.typed(args)))
+            .map_err(|error: io::Error| format!("failed to run {}: {error}", self.typed(args)))
     }
 
     /// Whether a variable names places in the project: a file of configuration, or a directory of modules.
@@ -129,6 +142,26 @@ impl Program<'_> {
     fn typed(&self, args: &[&str]) -> String {
         format!("`{} {}`", self.name, args.join(" "))
     }
+}
+
+/// The text of a file that others chose: what is no file is not waited for, and no more is read than such a file has.
+fn text_of(path: &Path) -> io::Result<String> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut text = String::new();
+    file.take(MOST as u64 + 1).read_to_string(&mut text)?;
+    if text.len() > MOST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+}
+
+/// What a program writes, of which no more is kept than an answer has.
+async fn written(from: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        tokio::io::AsyncReadExt::take(from, MOST as u64).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
 }
 
 /// A path that others chose.

@@ -24,6 +24,9 @@ const IN_VAIN: &[&str] = &[
 /// What makes cargo take `http.proxy` for every host.
 const ALL_THROUGH_PROXY: &[(&str, &str)] = &[("NO_PROXY", ""), ("no_proxy", "")];
 
+/// Indexes that are looked at.
+const REGISTRIES: usize = 256;
+
 /// Reads cargo's configuration, and asks cargo for what is not in there.
 pub(super) async fn ask(asker: Asker<'_>) -> Result<Vec<Registry>, String> {
     let environment = asker.environment;
@@ -90,8 +93,10 @@ async fn index_and_files(
 /// What cargo remembers of a sparse index: `registry/index/HOST-HASH/config.json`.
 fn files(asker: Asker<'_>, home: &Path, registry: &Registry) -> Result<Vec<Registry>, String> {
     let prefix = format!("{}-", registry.host);
-    let dirs = asker
-        .act(|| fs::read_dir(home.join("registry/index")).map(|dirs| dirs.flatten().collect::<Vec<_>>()))?;
+    let dirs = asker.act(|| {
+        fs::read_dir(home.join("registry/index"))
+            .map(|dirs| dirs.flatten().take(REGISTRIES).collect::<Vec<_>>())
+    })?;
     let mut found = Vec::new();
     for dir in dirs.unwrap_or_default() {
         if !dir.file_name().as_bytes().starts_with(prefix.as_bytes()) {

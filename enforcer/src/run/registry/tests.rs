@@ -2,7 +2,7 @@
 
 //! A user with programs of their own.
 
-use std::os::unix::fs::symlink;
+use std::{fs, os::unix::fs::symlink};
 
 use super::*;
 use crate::run::invoker::Invoker;
@@ -95,4 +95,25 @@ async fn variables_that_lead_into_the_project_are_dropped() {
     user.program("tool", r#"echo "$PIP_CONFIG_FILE$PYTHONPATH$NODE_OPTIONS$INIT_CWD$KEPT""#);
     let tool = user.asker().need("tool").unwrap();
     assert_eq!(tool.ask(&[]).await.as_deref(), Ok("1\n"));
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for_and_no_more_is_read_than_there_is_in_one() {
+    let user = User::new();
+    let fifo = user.file("fifo", "");
+    fs::remove_file(&fifo).unwrap();
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for (file, why) in [(fifo, "no regular file"), (PathBuf::from("/dev/zero"), "no regular file")] {
+        assert!(user.asker().read(&file).unwrap_err().contains(why));
+    }
+    assert!(user.asker().read(&user.file("large", &"x".repeat(MOST + 1))).is_err());
+    assert!(user.asker().read(&user.file("small", &"x".repeat(MOST))).is_ok());
+}
+
+#[tokio::test]
+async fn of_a_program_that_writes_for_ever_not_all_is_kept() {
+    let user = User::new();
+    user.program("tool", "exec /usr/bin/yes");
+    let output = user.asker().need("tool").unwrap().run(&[], &[]).await.unwrap();
+    assert!(!output.status.success() && output.stdout.len() == MOST);
 }
