@@ -121,6 +121,7 @@ async fn watched(
         Some(known) => known,
         None => begun(&run, loaded, &leader),
     };
+    let before = if adopted { Some(kernel.counters()?) } else { None };
     terminal.print(&format!(
         "enforcer: {} {} (pid {}, {}) under {}: {}",
         if adopted { "goes on," } else { "begun," },
@@ -179,6 +180,7 @@ async fn watched(
         legend: &legend,
         registries: asked.as_ref().unwrap_or(&unknown),
         enforces,
+        before,
     };
     let recorder = recorder(state, run.id, &recorded, terminal);
     let mut evidence = evidence(state, &recorded, terminal, adopted);

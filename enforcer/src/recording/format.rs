@@ -69,6 +69,20 @@ pub struct Header {
     pub registries: Vec<Registry>,
     /// The system's file of hosts.
     pub hosts: Vec<(String, IpAddr)>,
+    /// What had been counted by the time that this one begins, if a service that ended had the run before and left a recording of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<Before>,
+}
+
+/// What the kernel had counted of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Decisions.
+    pub decisions: u64,
+    /// Events that found no room, and are in no recording.
+    pub lost_events: u64,
+    /// The same of programs.
+    pub lost_images: u64,
 }
 
 /// The profile that decided.

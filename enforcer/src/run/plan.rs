@@ -144,6 +144,7 @@ impl Plan {
             legend: &legend,
             registries: &registries,
             enforces: !audit,
+            before: None,
         };
         let evidence = evidence(&run, options, &own, terminal)?;
         let recording = setup.record.then(|| (writer, run.facts()));

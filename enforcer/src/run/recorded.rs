@@ -4,6 +4,8 @@
 
 use std::{ffi::OsString, os::unix::ffi::OsStrExt as _, path::Path};
 
+use enforcer_common::run::Counters;
+
 use super::{egress, invoker::Invoker, registry::Registries};
 use crate::{
     dns::hosts::Hosts,
@@ -12,7 +14,7 @@ use crate::{
     profile::{Compiled, Text},
     recording::{
         Facts,
-        format::{Header, Profile, Registry, VERSION, Variable},
+        format::{Before, Header, Profile, Registry, VERSION, Variable},
         mask::Mask,
     },
     report::{
@@ -40,6 +42,8 @@ pub(crate) struct Recorded<'a> {
     pub(crate) legend: &'a Legend,
     pub(crate) registries: &'a Registries,
     pub(crate) enforces: bool,
+    /// What had been counted when it came to us, if it was another's before.
+    pub(crate) before: Option<Counters>,
 }
 
 impl Recorded<'_> {
@@ -78,6 +82,11 @@ impl Recorded<'_> {
                 })
                 .collect(),
             hosts: Hosts::read().iter().take(HOSTS).map(|(name, to)| (name.to_owned(), to)).collect(),
+            continues: self.before.map(|counters| Before {
+                decisions: counters.decisions(),
+                lost_events: counters.lost_events,
+                lost_images: counters.lost_images,
+            }),
         };
         Facts { header, mask, budgets: self.profile.budgets }
     }

@@ -4,10 +4,13 @@
 
 use std::{
     fs,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::Duration,
 };
+
+use enforcer::recording::{Reader, Record, format::Before};
 
 use super::{RESERVE, Service, copy, quiet, runs, status};
 use crate::{
@@ -19,6 +22,21 @@ use crate::{
 /// How many times as much: with ENFORCER_ENDURANCE=10 it is what the specification says was measured, and takes as much longer.
 fn times() -> u32 {
     std::env::var("ENFORCER_ENDURANCE").map_or(1, |times| times.parse().unwrap())
+}
+
+/// A recording.
+#[derive(Debug)]
+struct Recording {
+    before: Option<Before>,
+    /// What was decided about.
+    texts: Vec<String>,
+    is_whole: bool,
+}
+
+impl Recording {
+    fn knows(&self, path: &Path) -> bool {
+        self.texts.iter().any(|text| Path::new(text) == path)
+    }
 }
 
 /// Everything but the network.
@@ -85,11 +103,68 @@ fn whatever_becomes_of_the_service_nothing_gets_out() {
 }
 
 #[test]
+fn a_recording_goes_on_and_says_what_lacks() {
+    let place = Place::new();
+    let (shell, records) = (copy(&place, "/bin/bash".as_ref(), "job"), place.path("records"));
+    let profile = no_network(shell.to_str().unwrap());
+    let options = ["--record", records.to_str().unwrap()];
+    let mut service = Service::start_with(&place, &[("jobs", &profile)], &options);
+    let (step, over) = (place.path("step"), place.path("over"));
+    let script = format!(
+        "until [ -e {} ]; do sleep 0.1; done; : <{}; until [ -e {} ]; do sleep 0.1; done",
+        step.display(),
+        step.display(),
+        over.display()
+    );
+    let mut job = Command::new(&shell).args(["-c", &script]).spawn().unwrap();
+    let first = || recordings(&records).into_iter().next();
+    until("it is recorded", || first().is_some_and(|recording| recording.knows(&shell)));
+    service.end(libc::SIGKILL);
+    fs::write(&step, "").unwrap();
+    // Nobody is there.
+    thread::sleep(Duration::from_secs(1));
+    service.begin();
+    until("it goes on", || recordings(&records).len() == 2);
+    fs::write(over, "").unwrap();
+    job.wait().unwrap();
+    quiet();
+    drop(service);
+    let both = recordings(&records);
+    let [one, other] = both.as_slice() else { panic!("{both:#?}") };
+    assert!(one.before.is_none() && !one.knows(&step) && !one.is_whole, "{one:#?}");
+    // What was done while there was no service is in there.
+    let before = other.before.unwrap();
+    assert!(before.decisions > 0 && before.lost_events == 0, "{before:?}");
+    assert!(other.knows(&step) && other.is_whole, "{other:#?}");
+}
+
+/// What is in each recording of a directory, the oldest first, as far as it is whole.
+fn recordings(directory: &Path) -> Vec<Recording> {
+    let entries = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.collect();
+    files.sort();
+    let read = |file: PathBuf| -> Option<Recording> {
+        let mut reader = Reader::open(&file).ok()?;
+        let mut recording =
+            Recording { before: reader.header().continues, texts: Vec::new(), is_whole: false };
+        while let Ok(Some(record)) = reader.read() {
+            match record {
+                Record::Event(event, _) => recording.texts.push(event.text.into_owned()),
+                Record::Trailer(_) => recording.is_whole = true,
+                _ => {}
+            }
+        }
+        Some(recording)
+    };
+    files.into_iter().filter_map(read).collect()
+}
+
+#[test]
 fn many_runs_leave_nothing_behind() {
     let place = Place::new();
     let short = copy(&place, "/bin/true".as_ref(), "short");
     let long = copy(&place, "/bin/sleep".as_ref(), "long");
-    let profile = |program: &std::path::Path| no_network(program.to_str().unwrap());
+    let profile = |program: &Path| no_network(program.to_str().unwrap());
     let service = Service::start(&place, &[("short", &profile(&short)), ("long", &profile(&long))]);
     let pid = service.child.as_ref().unwrap().id();
     let resident = || {
