@@ -377,7 +377,7 @@ pub(super) fn selects(programs: &Programs) -> Result<bool, Error> {
 }
 
 /// The first of the templates for what the kernel enrols, if it enrols anything.
-pub(super) fn first_selected(programs: &Programs) -> Result<Option<u16>, Error> {
+pub(super) fn first_offered(programs: &Programs) -> Result<Option<u16>, Error> {
     let Some(map) = found(programs, SELECTION, 0)? else {
         return Ok(None);
     };

@@ -6,7 +6,7 @@
 //! All of it is in pinned maps. The service gone, commands are enrolled and held as before; what they look up by name fails
 //! until there is a service again, which finds their runs here.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use enforcer_common::{
@@ -78,19 +78,13 @@ impl Service {
         Ok(Self { programs: Programs::open(&own)?, lock: Some(lock) })
     }
 
-    /// The directory of the links and maps.
-    #[must_use]
-    pub fn pins() -> PathBuf {
-        PathBuf::from(Programs::own().to_string())
-    }
-
     /// The number of the first template that is free: the others follow.
     ///
     /// # Errors
     ///
     /// The maps could not be read.
     pub fn first_template(&self) -> Result<u16, Error> {
-        let in_use = place::first_selected(&self.programs)?;
+        let in_use = place::first_offered(&self.programs)?;
         Ok(if in_use == Some(0) { PROFILES as u16 } else { 0 })
     }
 
