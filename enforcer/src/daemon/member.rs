@@ -40,8 +40,9 @@ use crate::{
     },
 };
 
-/// How often, and after how long each time, is looked for a run's first program.
-const FIRST: usize = 40;
+/// How often, and after how long each time, is looked for a run's first program: what it was started with says whom to ask where
+/// packages come from, and on a busy machine its exec may take a while.
+const FIRST: usize = 400;
 const FIRST_TICK: Duration = Duration::from_millis(5);
 
 /// How a run came to us.
