@@ -113,7 +113,7 @@ async fn watched(
     }
     let mut leader = Process::of(run.leader, run.uid);
     let is_on_host = !adopted && group::is_on_host(state, &run);
-    if !adopted && let Some(image) = first(&mut pump, &mut rings).await {
+    if !adopted && let Some(image) = first(&mut pump, &mut rings, &kernel).await {
         leader.saw(image, is_on_host);
     }
     let places = places(&run.anchors, loaded);
@@ -225,10 +225,11 @@ async fn watched(
 
 /// The program that the run began with, as the kernel has seen it. The kernel tells of the run a moment before it tells of
 /// the program.
-async fn first<'p>(pump: &'p mut Pump, rings: &mut Rings) -> Option<&'p Image> {
+async fn first<'p>(pump: &'p mut Pump, rings: &mut Rings, kernel: &Enforcement) -> Option<&'p Image> {
     for _ in 0..FIRST {
         pump.take_images(&mut rings.images);
-        if pump.images().first().is_some() {
+        let is_over = kernel.counters().is_ok_and(|counters| counters.tasks == 0);
+        if is_over || pump.images().first().is_some() {
             break;
         }
         tokio::time::sleep(FIRST_TICK).await;
