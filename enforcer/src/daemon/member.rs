@@ -227,8 +227,9 @@ async fn watched(
 /// the program.
 async fn first<'p>(pump: &'p mut Pump, rings: &mut Rings, kernel: &Enforcement) -> Option<&'p Image> {
     for _ in 0..FIRST {
-        pump.take_images(&mut rings.images);
+        // Asked first: what it has told by then is read.
         let is_over = kernel.counters().is_ok_and(|counters| counters.tasks == 0);
+        pump.take_images(&mut rings.images);
         if is_over || pump.images().first().is_some() {
             break;
         }
