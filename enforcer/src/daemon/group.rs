@@ -21,7 +21,7 @@ fn members(state: &State, run: u32) -> io::Result<BTreeSet<u32>> {
     Ok(tasks.iter().filter(|task| task.run == run).map(|task| task.tgid).collect())
 }
 
-/// Whether the run's first process lives, and sees the files that we see; in a container it would not.
+/// Whether the run's first process lives, and sees this machine's files; in a container it would not.
 pub(super) fn is_on_host(state: &State, run: &Run) -> bool {
     Held::open(run.leader).is_ok_and(|leader| {
         leader.is_on_host()
